@@ -1,0 +1,475 @@
+/*
+ * guestd.c - PID 1 of the stand-in guest mini
+ *
+ * A guest that a test can talk to: it answers like an RDP server up to the connection confirm, echoes, heeds the power
+ * button and does what it is told on a control port. One epoll loop; every connection is an entry of a fixed table. The
+ * ports and the lines on the console are the interface, and ../README.md lists them.
+ *
+ * Protocols: RFC 2126 and ITU-T X.224 section 13 for TPKT and the connection request, [MS-RDPBCGR] 2.2.1.1 and 2.2.1.2
+ * for the negotiation in it.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/input.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	PORT_ECHO = 7,
+	PORT_CONTROL = 9,
+	PORT_RDP = 3389,
+	MAX_SOURCES = 600,
+	MAX_BUTTONS = 8,
+	CHUNK = 16384,
+	ACT_AFTER_MS = 200,	/* so that the answer, and a line on the console, leave first */
+};
+
+enum kind {
+	FREE = 0,
+	LISTEN_ECHO,
+	LISTEN_CONTROL,
+	LISTEN_RDP,
+	UDP,
+	BUTTON,
+	TIMER,
+	ECHO,			/* from here on: connections */
+	CONTROL,
+	RDP,			/* becomes ECHO when its connection request is answered */
+};
+
+struct source {
+	enum kind kind;
+	int fd;
+	bool eof;		/* close when everything is written */
+	size_t start, end;	/* what of buf is still to be written, or of a request is there */
+	unsigned char buf[CHUNK];
+};
+
+struct guest {
+	int epoll;
+	int timer;
+	int consoles[2];
+	int action;		/* what the timer does: reboot(2) command, 'c' for a crash, 0 for nothing */
+	bool deaf;
+	struct source sources[MAX_SOURCES];
+};
+
+static struct guest guest = { .consoles = { -1, -1 } };
+
+/** event() - Print an event line on the consoles */
+__attribute__((format(printf, 1, 2))) static void event(const char *format, ...)
+{
+	char line[256] = "casement-guest-event: ";
+	size_t used = strlen(line);
+	va_list args;
+
+	va_start(args, format);
+	int n = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	used += (size_t)n;
+	if (used > sizeof(line) - 2)
+		used = sizeof(line) - 2;
+	line[used++] = '\n';
+	for (size_t i = 0; i < 2; i++) {
+		/* A guest without a serial port has nobody to tell. */
+		if (guest.consoles[i] >= 0 && write(guest.consoles[i], line, used) < 0)
+			continue;
+	}
+}
+
+/** add() - Watch a descriptor; closes it and returns NULL when the table is full */
+static struct source *add(enum kind kind, int fd, uint32_t events)
+{
+	for (size_t i = 0; fd >= 0 && i < MAX_SOURCES; i++) {
+		struct source *s = &guest.sources[i];
+		struct epoll_event e = { .events = events, .data.ptr = s };
+
+		if (s->kind != FREE)
+			continue;
+		if (epoll_ctl(guest.epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+			break;
+		s->kind = kind;
+		s->fd = fd;
+		s->eof = false;
+		s->start = s->end = 0;
+		return s;
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+static void drop(struct source *s)
+{
+	close(s->fd);
+	s->kind = FREE;
+}
+
+static void want(struct source *s, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.ptr = s };
+
+	epoll_ctl(guest.epoll, EPOLL_CTL_MOD, s->fd, &e);
+}
+
+/** serve() - Bind a port of every address, IPv4 and IPv6 */
+static void serve(enum kind kind, int type, uint16_t port)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int off = 0, on = 1;
+
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
+	    (type == SOCK_STREAM && listen(fd, 128) < 0)) {
+		event("port %u: %s", port, strerror(errno));
+		close(fd);
+		return;
+	}
+	add(kind, fd, EPOLLIN);
+}
+
+/** act_soon() - Reboot, power off or crash once what was said has left the guest */
+static void act_soon(int action)
+{
+	struct itimerspec after = { .it_value.tv_nsec = ACT_AFTER_MS * 1000000L };
+
+	if (guest.action)
+		return;
+	guest.action = action;
+	timerfd_settime(guest.timer, 0, &after, NULL);
+}
+
+static void act(void)
+{
+	if (guest.action == 'c') {
+		int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+		event("crashing");
+		if (write(fd, "c", 1) < 0)
+			event("cannot crash: %s", strerror(errno));
+		return;
+	}
+	event(guest.action == RB_AUTOBOOT ? "rebooting" : "powering off");
+	reboot(guest.action);
+}
+
+static void button(struct source *s)
+{
+	struct input_event events[16];
+	ssize_t n = read(s->fd, events, sizeof(events));
+
+	if (n < 0 && errno != EAGAIN)
+		drop(s);
+	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(events[0]); i++) {
+		if (events[i].type != EV_KEY || events[i].code != KEY_POWER || events[i].value != 1)
+			continue;
+		event("power button pressed");
+		if (!guest.deaf)
+			act_soon(RB_POWER_OFF);
+	}
+}
+
+/** rdp_on() - Listen for RDP, or stop to; connections that are there stay */
+static void rdp_on(bool on)
+{
+	for (size_t i = 0; i < MAX_SOURCES; i++) {
+		if (guest.sources[i].kind != LISTEN_RDP)
+			continue;
+		if (on)
+			return;
+		drop(&guest.sources[i]);
+	}
+	if (on)
+		serve(LISTEN_RDP, SOCK_STREAM, PORT_RDP);
+}
+
+static void append(char *answer, size_t size, const char *word)
+{
+	size_t used = strlen(answer);
+
+	snprintf(answer + used, size - used, " %s", word);
+}
+
+/** addresses() - Append the guest's addresses, but for loopback and link-local ones */
+static void addresses(char *answer, size_t size)
+{
+	struct ifaddrs *all = NULL;
+	char text[INET6_ADDRSTRLEN];
+
+	if (getifaddrs(&all) < 0)
+		return;
+	for (struct ifaddrs *a = all; a; a = a->ifa_next) {
+		const struct sockaddr_in6 *six = (const void *)a->ifa_addr;
+		const struct sockaddr_in *four = (const void *)a->ifa_addr;
+
+		if (!a->ifa_addr || (a->ifa_flags & IFF_LOOPBACK))
+			continue;
+		if (a->ifa_addr->sa_family == AF_INET)
+			append(answer, size, inet_ntop(AF_INET, &four->sin_addr, text, sizeof(text)));
+		else if (a->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr))
+			append(answer, size, inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof(text)));
+	}
+	freeifaddrs(all);
+}
+
+/** peer() - Append the address that a connection comes from, as the guest sees it */
+static void peer(int fd, char *answer, size_t size)
+{
+	struct sockaddr_in6 from;
+	socklen_t len = sizeof(from);
+	char text[INET6_ADDRSTRLEN] = "?";
+	const char *four;
+
+	if (getpeername(fd, (struct sockaddr *)&from, &len) == 0)
+		inet_ntop(AF_INET6, &from.sin6_addr, text, sizeof(text));
+	four = strncmp(text, "::ffff:", 7) == 0 ? text + 7 : text;
+	append(answer, size, four);
+}
+
+/** obey() - Carry out one line of the control port and leave the answer in the source's buffer */
+static void obey(struct source *s, const char *verb)
+{
+	char answer[512] = "ok";
+	struct timespec up;
+
+	if (!strcmp(verb, "poweroff")) {
+		act_soon(RB_POWER_OFF);
+	} else if (!strcmp(verb, "reboot")) {
+		act_soon(RB_AUTOBOOT);
+	} else if (!strcmp(verb, "crash")) {
+		act_soon('c');
+	} else if (!strcmp(verb, "hang")) {
+		guest.deaf = true;
+	} else if (!strcmp(verb, "ip")) {
+		addresses(answer, sizeof(answer));
+	} else if (!strcmp(verb, "peer")) {
+		peer(s->fd, answer, sizeof(answer));
+	} else if (!strcmp(verb, "rdp on") || !strcmp(verb, "rdp off")) {
+		rdp_on(!strcmp(verb, "rdp on"));
+	} else if (!strcmp(verb, "uptime")) {
+		clock_gettime(CLOCK_BOOTTIME, &up);
+		snprintf(answer, sizeof(answer), "ok %lld.%02ld", (long long)up.tv_sec,
+			 up.tv_nsec / 10000000);
+	} else {
+		snprintf(answer, sizeof(answer), "error unknown verb");
+	}
+	s->start = 0;
+	s->end = (size_t)snprintf((char *)s->buf, sizeof(s->buf), "%s\n", answer);
+	s->eof = true;
+}
+
+/**
+ * confirm() - Answer an RDP connection request, if all of it is there
+ *
+ * Return: false if it is not a connection request and the connection has to go
+ */
+static bool confirm(struct source *s)
+{
+	static const unsigned char plain[] = { 3, 0, 0, 11, 6, 0xd0, 0, 0, 0x12, 0x34, 0 };
+	static const unsigned char negotiated[] = { 3, 0, 0, 19, 14, 0xd0, 0, 0, 0x12, 0x34, 0,
+						    2, 0, 8, 0, 0, 0, 0, 0 };
+	const unsigned char *b = s->buf;
+	size_t length;
+
+	if (s->end < 4)
+		return s->end == 0 || b[0] == 3;
+	length = (size_t)b[2] << 8 | b[3];
+	if (b[0] != 3 || length < 11 || length > 1024)
+		return false;
+	if (s->end < length)
+		return true;
+	if (b[4] != length - 5 || (b[5] & 0xf0) != 0xe0)
+		return false;
+
+	/* The negotiation request, if any, is the end of it: type 1, flags, length 8, protocols. */
+	const unsigned char *request = b + length - 8;
+	bool negotiate = length >= 19 && request[0] == 1 && request[2] == 8 && request[3] == 0;
+	unsigned char protocols = negotiate ? request[4] : 0;
+
+	memcpy(s->buf, negotiate ? negotiated : plain, negotiate ? sizeof(negotiated) : sizeof(plain));
+	if (negotiate)
+		s->buf[15] = protocols & 1 ? 1 : protocols & 2;	/* TLS, or else CredSSP */
+	s->start = 0;
+	s->end = negotiate ? sizeof(negotiated) : sizeof(plain);
+	s->kind = ECHO;
+	return true;
+}
+
+/** flush() - Write what is to be written; reads wait until it is gone */
+static void flush(struct source *s)
+{
+	while (s->start < s->end) {
+		ssize_t n = send(s->fd, s->buf + s->start, s->end - s->start, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			return want(s, EPOLLOUT);
+		if (n < 0)
+			return drop(s);
+		s->start += (size_t)n;
+	}
+	s->start = s->end = 0;
+	if (s->eof)
+		return drop(s);
+	want(s, EPOLLIN);
+}
+
+/** receive() - Read from a connection and do what its kind asks for */
+static void receive(struct source *s)
+{
+	ssize_t n = recv(s->fd, s->buf + s->end, sizeof(s->buf) - s->end, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0)
+		return drop(s);
+	s->end += (size_t)n;
+	if (s->kind == RDP) {
+		if (!confirm(s))
+			return drop(s);
+		if (s->kind == RDP)
+			return;
+	} else if (s->kind == CONTROL) {
+		unsigned char *newline = memchr(s->buf, '\n', s->end);
+
+		if (!newline)
+			return s->end < 128 ? (void)0 : drop(s);
+		*newline = '\0';
+		if (newline > s->buf && newline[-1] == '\r')
+			newline[-1] = '\0';
+		obey(s, (const char *)s->buf);
+	}
+	flush(s);
+}
+
+static void take(const struct source *listener)
+{
+	enum kind kind = listener->kind == LISTEN_RDP	    ? RDP
+			 : listener->kind == LISTEN_CONTROL ? CONTROL
+							    : ECHO;
+
+	add(kind, accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), EPOLLIN);
+}
+
+static void echo_datagram(const struct source *s)
+{
+	static unsigned char datagram[65536];
+	struct sockaddr_in6 from;
+	socklen_t len = sizeof(from);
+	ssize_t n = recvfrom(s->fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&from, &len);
+
+	if (n >= 0)
+		sendto(s->fd, datagram, (size_t)n, 0, (struct sockaddr *)&from, len);
+}
+
+static void handle(struct source *s, uint32_t events)
+{
+	uint64_t expirations;
+
+	switch (s->kind) {
+	case FREE:
+		break;
+	case LISTEN_ECHO:
+	case LISTEN_CONTROL:
+	case LISTEN_RDP:
+		take(s);
+		break;
+	case UDP:
+		echo_datagram(s);
+		break;
+	case BUTTON:
+		button(s);
+		break;
+	case TIMER:
+		if (read(s->fd, &expirations, sizeof(expirations)) > 0)
+			act();
+		break;
+	case ECHO:
+	case CONTROL:
+	case RDP:
+		if (events & EPOLLOUT)
+			flush(s);
+		else
+			receive(s);
+		break;
+	}
+}
+
+static void open_buttons(void)
+{
+	for (int i = 0; i < MAX_BUTTONS; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/dev/input/event%d", i);
+		add(BUTTON, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), EPOLLIN);
+	}
+}
+
+static bool deaf_from_birth(void)
+{
+	char line[2048] = "";
+	FILE *f = fopen("/proc/cmdline", "re");
+
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	if (f)
+		fclose(f);
+	for (char *rest = line, *word; (word = strsep(&rest, " \n"));) {
+		if (!strcmp(word, "deaf"))
+			return true;
+	}
+	return false;
+}
+
+/** start_network() - Start /net, which asks for an address and keeps it; it may say "up" as the ports are open */
+static void start_network(void)
+{
+	signal(SIGCHLD, SIG_IGN);	/* whoever ends is reaped */
+	if (fork() == 0) {
+		signal(SIGCHLD, SIG_DFL);
+		execl("/net", "/net", (char *)NULL);
+		_exit(127);
+	}
+}
+
+int main(void)
+{
+	guest.consoles[0] = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	guest.consoles[1] = open("/dev/tty0", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	guest.epoll = epoll_create1(EPOLL_CLOEXEC);
+	guest.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	guest.deaf = deaf_from_birth();
+	add(TIMER, guest.timer, EPOLLIN);
+	open_buttons();
+	serve(LISTEN_ECHO, SOCK_STREAM, PORT_ECHO);
+	serve(LISTEN_CONTROL, SOCK_STREAM, PORT_CONTROL);
+	serve(UDP, SOCK_DGRAM, PORT_ECHO);
+	serve(UDP, SOCK_DGRAM, PORT_RDP);
+	rdp_on(true);
+	start_network();
+	for (;;) {
+		struct epoll_event events[32];
+		int n = epoll_wait(guest.epoll, events, 32, -1);
+
+		for (int i = 0; i < n; i++)
+			handle(events[i].data.ptr, events[i].events);
+	}
+}
