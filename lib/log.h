@@ -19,6 +19,9 @@ void log_open(const char *module);
 /** log_set_level() - Drop everything less important than @level. */
 void log_set_level(unsigned level);
 
+/** log_redirect() - Hand every line to @sink instead of stderr: PID 1 writes without ever blocking. */
+void log_redirect(void (*sink)(void *context, enum log_level level, const char *text, size_t length), void *context);
+
 /** log_level_name() - "error", "warning", "info" or "debug". */
 const char *log_level_name(unsigned level);
 

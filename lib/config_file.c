@@ -1,0 +1,172 @@
+/* Reading: INI files through libinih, and the environment. What comes out are entries; their types are config_keys.c's. */
+#include "lib/config_entry.h"
+#include "lib/util.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <ini.h>
+
+extern char **environ;
+
+/*
+ * libinih tells its handler neither the line's number nor whether the line continues the one before, and it cuts long lines
+ * silently: the reader that feeds it knows all three.
+ */
+struct source {
+	struct config_loader *loader;
+	FILE *file;
+	const char *path;
+	unsigned line;
+	bool continued; /* the line begins with a blank */
+};
+
+static char *read_line(char *buffer, int size, void *context)
+{
+	struct source *source = context;
+	size_t length;
+
+	if (!fgets(buffer, size, source->file))
+		return NULL;
+	source->line++;
+	source->continued = buffer[0] == ' ' || buffer[0] == '\t';
+	length = strlen(buffer);
+	if (length + 1 == (size_t)size && buffer[length - 1] != '\n') {
+		int c;
+
+		config_complain(source->loader, "%s:%u: the line is longer than %d bytes: continue it on a second, indented line",
+				source->path, source->line, size - 2);
+		do
+			c = fgetc(source->file);
+		while (c != EOF && c != '\n');
+	}
+	return buffer;
+}
+
+static void append_to_entry(struct config_loader *loader, struct config_entry *entry, const char *value)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s %s", entry->value, value) < 0) {
+		loader->out_of_memory = true;
+		return;
+	}
+	free(entry->value);
+	entry->value = joined;
+}
+
+static int handle_pair(void *context, const char *section, const char *key, const char *value)
+{
+	struct source *source = context;
+	struct config_entry *entry = config_find_entry(source->loader->config, section, key);
+	bool ours = entry && entry->line && streq(entry->source, source->path);
+
+	if (ours && source->continued)
+		append_to_entry(source->loader, entry, value);
+	else if (ours)
+		config_complain(source->loader, "%s:%u: [%s] %s is set a second time (line %u has the first)", source->path,
+				source->line, section, key, entry->line);
+	else
+		config_set_entry(source->loader, section, key, value, source->path, source->line);
+	return 1;
+}
+
+void config_read_file(struct config_loader *loader, const char *path, bool required)
+{
+	autofclose FILE *file = fopen(path, "re");
+	struct source source = { .loader = loader, .file = file, .path = path };
+	int first_bad;
+
+	if (!file) {
+		if (required || errno != ENOENT)
+			config_complain(loader, "%s: cannot be read: %s", path, strerror(errno));
+		return;
+	}
+	first_bad = ini_parse_stream(read_line, &source, handle_pair, &source);
+	if (first_bad > 0)
+		config_complain(loader, "%s:%d: is neither a [section] nor a key = value line", path, first_bad);
+	if (ferror(file))
+		config_complain(loader, "%s: cannot be read: %s", path, strerror(errno));
+}
+
+static int is_dropin(const struct dirent *entry)
+{
+	size_t length = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && length > 5 && streq(entry->d_name + length - 5, ".conf");
+}
+
+void config_read_dropins(struct config_loader *loader, const char *directory)
+{
+	struct dirent **names;
+	int n = scandir(directory, &names, is_dropin, alphasort);
+
+	if (n < 0) {
+		if (errno != ENOENT)
+			config_complain(loader, "%s: cannot be read: %s", directory, strerror(errno));
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		autofree char *path = NULL;
+
+		if (asprintf(&path, "%s/%s", directory, names[i]->d_name) < 0)
+			loader->out_of_memory = true;
+		else
+			config_read_file(loader, path, true);
+		free(names[i]);
+	}
+	free(names);
+}
+
+/* CASEMENT_ + section + _ + key: letters in upper case, digits as they are, everything else an underscore. */
+static void variable_name(const char *section, const char *key, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "CASEMENT_%s_%s", section, key);
+	for (; *buffer; buffer++)
+		*buffer = isalnum((unsigned char)*buffer) ? (char)toupper((unsigned char)*buffer) : '_';
+}
+
+/* Find the section and key that the variable names: sections are the fixed ones and those that the files have. */
+static bool take_variable(struct config_loader *loader, const char *section, const char *name, const char *value)
+{
+	const struct config_key *key = NULL;
+	enum section_kind kind;
+	const char *argument;
+	char variable[256];
+
+	if (!config_section(section, &kind, &argument))
+		return false;
+	while ((key = config_key_next(kind, key))) {
+		variable_name(section, config_key_name(key), variable, sizeof(variable));
+		if (!streq(variable, name))
+			continue;
+		config_set_entry(loader, section, config_key_name(key), value, name, 0);
+		return true;
+	}
+	return false;
+}
+
+void config_read_environment(struct config_loader *loader)
+{
+	static const char *const fixed[] = { "guest", "network", "stop", "health", "log" };
+
+	for (char **variable = environ; *variable; variable++) {
+		const char *equals = strchr(*variable, '=');
+		autofree char *name = NULL;
+		bool known = false;
+
+		if (strncmp(*variable, "CASEMENT_", 9) != 0 || !equals)
+			continue;
+		name = strndup(*variable, (size_t)(equals - *variable));
+		if (!name) {
+			loader->out_of_memory = true;
+			return;
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(fixed) && !known; i++)
+			known = take_variable(loader, fixed[i], name, equals + 1);
+		for (size_t i = 0; i < loader->config->n_entries && !known; i++)
+			known = take_variable(loader, loader->config->entries[i].section, name, equals + 1);
+		if (!known)
+			config_complain(loader, "%s: no section and key have this name; `casement --keys` lists them", name);
+	}
+}
