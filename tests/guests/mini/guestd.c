@@ -69,7 +69,7 @@ struct guest {
 	struct source sources[MAX_SOURCES];
 };
 
-static struct guest guest = { .consoles = { -1, -1 } };
+static struct guest guest;	/* all zero, so that the 10 MB of buffers are not part of the file */
 
 /** event() - Print an event line on the consoles */
 __attribute__((format(printf, 1, 2))) static void event(const char *format, ...)
