@@ -1,0 +1,126 @@
+/* What services say: sd_notify(3) fields and our own (lib/wire.h). Fields that nobody knows are ignored, as the protocol wants. */
+#include "init/pid1/supervisor.h"
+
+#include "lib/log.h"
+#include "lib/util.h"
+#include "lib/value.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+
+/* Text from a child goes into logs and JSON: one line, printable, and cut to what fits. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+	size_t n = 0;
+
+	for (; *from && n + 1 < size; from++)
+		to[n++] = (unsigned char)*from < ' ' || *from == 0x7f ? ' ' : *from;
+	/* Do not end inside a UTF-8 sequence. */
+	while (*from && n && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
+		n--;
+	if (*from && n && ((unsigned char)to[n - 1] & 0xc0) == 0xc0)
+		n--;
+	to[n] = '\0';
+}
+
+static void set_guest_state(struct guest *guest, const char *value, int64_t now)
+{
+	int state = guest_state_parse(value);
+
+	if (state < 0)
+		return;
+	if ((enum guest_state)state != guest->state || !guest->reported)
+		guest->since = now;
+	guest->state = (enum guest_state)state;
+	guest->reported = true;
+}
+
+static void set_guest_pid(struct guest *guest, const char *value)
+{
+	unsigned pid;
+
+	if (value_unsigned(value, 0, INT_MAX, &pid) || (pid_t)pid == guest->pid)
+		return;
+	guest->pid = (pid_t)pid;
+	guest->dead = false;
+}
+
+/* Our own fields. Only the main service keeps a guest; the address comes from whoever made the network. */
+static void take_guest_field(struct supervisor *supervisor, const struct service *service, const char *name,
+			     const char *value, int64_t now)
+{
+	struct guest *guest = &supervisor->guest;
+	struct in_addr address;
+	unsigned number;
+	int index;
+
+	if (streq(name, WIRE_GUEST_ADDRESS)) {
+		if (inet_pton(AF_INET, value, &address) == 1)
+			copy_text(guest->address, sizeof(guest->address), value);
+		return;
+	}
+	if (service != supervisor->main)
+		return;
+	if (streq(name, WIRE_GUEST_STATE)) {
+		set_guest_state(guest, value, now);
+	} else if (streq(name, WIRE_GUEST_REASON)) {
+		copy_text(guest->reason, sizeof(guest->reason), value);
+	} else if (streq(name, WIRE_GUEST_PID)) {
+		set_guest_pid(guest, value);
+	} else if (streq(name, WIRE_RDP)) {
+		index = rdp_state_parse(value);
+		if (index >= 0)
+			guest->rdp = (enum rdp_state)index;
+	} else if (streq(name, WIRE_STOP_PHASE)) {
+		index = stop_phase_parse(value);
+		if (index >= 0)
+			guest->stop_phase = (enum stop_phase)index;
+	} else if (streq(name, WIRE_RDP_LATENCY_US) && !value_unsigned(value, 0, INT_MAX, &number)) {
+		guest->rdp_latency_us = number;
+	} else if (streq(name, WIRE_BOOTS) && !value_unsigned(value, 0, INT_MAX, &number)) {
+		guest->boots = number;
+	}
+}
+
+static void take_field(struct supervisor *supervisor, struct service *service, const char *name, const char *value, int64_t now)
+{
+	char *end;
+
+	if (streq(name, "STATUS")) {
+		copy_text(service->status, sizeof(service->status), value);
+	} else if (streq(name, "WATCHDOG") && streq(value, "1")) {
+		service_feed(service, now);
+		return; /* nothing that the status shows */
+	} else if (streq(name, "EXTEND_TIMEOUT_USEC")) {
+		unsigned long long usec = strtoull(value, &end, 10);
+
+		if (!*end && usec / 1000 < INT_MAX)
+			service_extend(service, (int64_t)(usec / 1000), now);
+		return;
+	} else if (strncmp(name, "X_CASEMENT_", 11) == 0) {
+		take_guest_field(supervisor, service, name, value, now);
+	}
+	supervisor->changes++;
+}
+
+void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text, int64_t now)
+{
+	bool ready = false;
+
+	for (char *line = text, *next; line && *line; line = next) {
+		char *equals;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		equals = strchr(line, '=');
+		if (!equals)
+			continue;
+		*equals = '\0';
+		if (streq(line, "READY"))
+			ready = streq(equals + 1, "1");
+		else
+			take_field(supervisor, service, line, equals + 1, now);
+	}
+	supervisor_event(supervisor, service, ready ? SERVICE_SAID_READY : SERVICE_SPOKE, now);
+}

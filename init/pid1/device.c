@@ -1,0 +1,109 @@
+#include "init/pid1/device.h"
+
+#include "lib/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+struct complaint {
+	const char *path;
+	char *text;
+	size_t size;
+};
+
+static int fail(const struct complaint *complaint, int error, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static int fail(const struct complaint *complaint, int error, const char *format, ...)
+{
+	int n = snprintf(complaint->text, complaint->size, "%s: ", complaint->path);
+	va_list arguments;
+
+	if (n > 0 && (size_t)n < complaint->size) {
+		va_start(arguments, format);
+		vsnprintf(complaint->text + n, complaint->size - (size_t)n, format, arguments);
+		va_end(arguments);
+	}
+	return -error;
+}
+
+/* A node that sits on another file system than its directory was bind-mounted: it is shared with the host. */
+static bool is_mounted(const char *path, const struct stat *node)
+{
+	char copy[PATH_MAX];
+	struct stat directory;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return stat(dirname(copy), &directory) == 0 && directory.st_dev != node->st_dev;
+}
+
+static int open_node(const struct device_config *device, struct stat *ret_node, char *text, size_t size)
+{
+	const struct complaint complaint = { device->path, text, size };
+	autoclose int fd = open(device->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(&complaint, errno, "%s", strerror(errno));
+	if (fstat(fd, ret_node) < 0)
+		return fail(&complaint, errno, "%s", strerror(errno));
+	if (!S_ISCHR(ret_node->st_mode) && !S_ISBLK(ret_node->st_mode))
+		return fail(&complaint, ENODEV, "%s",
+			    S_ISLNK(ret_node->st_mode) ? "is a symbolic link: name the device itself" : "is not a device");
+	return take_fd(&fd);
+}
+
+int device_fix(const struct device_config *device, char *text, size_t size)
+{
+	const struct complaint complaint = { device->path, text, size };
+	autoclose int fd = -1;
+	const struct group *group = NULL;
+	char link[32];
+	struct stat node;
+
+	fd = open_node(device, &node, text, size);
+	if (fd < 0)
+		return fd;
+	if (device->group) {
+		errno = 0;
+		group = getgrnam(device->group);
+		if (!group)
+			return fail(&complaint, errno ? errno : ESRCH, "there is no group %s", device->group);
+	}
+	if ((!group || node.st_gid == group->gr_gid) && (!device->mode || (node.st_mode & 0777) == device->mode))
+		return 0;
+	if (is_mounted(device->path, &node))
+		return fail(&complaint, EXDEV, "is mounted from the host and is not changed: pass it with %s instead", "--device");
+	if (group && fchownat(fd, "", (uid_t)-1, group->gr_gid, AT_EMPTY_PATH) < 0)
+		return fail(&complaint, errno, "its group cannot be changed: %s", strerror(errno));
+	/* O_PATH descriptors have no fchmod; the link leads to this very node. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (device->mode && chmod(link, device->mode) < 0)
+		return fail(&complaint, errno, "its mode cannot be changed: %s", strerror(errno));
+	return 0;
+}
+
+int device_check(const struct device_config *device, char *text, size_t size)
+{
+	const struct complaint complaint = { device->path, text, size };
+	autoclose int node_fd = -1, fd = -1;
+	struct stat node;
+
+	node_fd = open_node(device, &node, text, size);
+	if (node_fd == -ENOENT)
+		return fail(&complaint, ENOENT, "is missing: start the container with --device %s", device->path);
+	if (node_fd < 0)
+		return node_fd;
+	fd = open(device->path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0)
+		return 0;
+	if (errno == EPERM)
+		return fail(&complaint, EPERM, "the container may not use it: start the container with --device %s", device->path);
+	if (errno == EACCES)
+		return fail(&complaint, EACCES, "its permissions keep casement out: on the host, chmod a+rw %s",
+			    device->path);
+	return fail(&complaint, errno, "cannot be opened: %s", strerror(errno));
+}

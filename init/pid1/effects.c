@@ -1,0 +1,132 @@
+/* The real effects. */
+#include "init/pid1/loop.h"
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+static size_t service_index(const struct pid1 *pid1, const struct service *service)
+{
+	return (size_t)(service - pid1->supervisor.services);
+}
+
+static pid_t do_spawn(void *context, struct service *service)
+{
+	struct pid1 *pid1 = context;
+	size_t index = service_index(pid1, service);
+	struct channel *channel = &pid1->channels[index];
+	pid_t pid;
+	int result;
+
+	if (channel->exec_fd >= 0)
+		close(take_fd(&channel->exec_fd));
+	result = spawn_process(&channel->spawn, &pid, &channel->exec_fd);
+	if (result < 0) {
+		log_error("%s: no process can be made: %s", service->config->name, strerror(-result));
+		return result;
+	}
+	/* Without this we only learn of the exec when the child speaks or dies; a simple service would stay `starting`. */
+	result = loop_add(pid1->epoll_fd, channel->exec_fd, EPOLLIN, SOURCE_EXEC, index);
+	if (result < 0)
+		log_error("%s: its exec cannot be watched: %s", service->config->name, strerror(-result));
+	pid1->supervisor.no_children = false;
+	return pid;
+}
+
+static void do_kill(void *context, const struct service *service, int signal, int value)
+{
+	const union sigval carried = { .sival_int = value };
+
+	(void)context;
+	if (sigqueue(service->pid, signal, carried) < 0)
+		log_warning("%s: SIG%s cannot be sent to pid %d: %s", service->config->name, sigabbrev_np(signal),
+			    (int)service->pid, strerror(errno));
+	if (signal != SIGKILL)
+		kill(service->pid, SIGCONT);
+	else
+		log_warning("%s: pid %d did not stop in time and was killed", service->config->name, (int)service->pid);
+}
+
+static void do_changed(void *context, const struct service *service, int old)
+{
+	const char *name = service->config->name;
+	int64_t took = service->since - service->started;
+
+	(void)context;
+	switch (service->state) {
+	case SERVICE_READY:
+		log_info("%s is ready (%lld ms)", name, (long long)took);
+		break;
+	case SERVICE_ENDING:
+		log_warning("%s: %s: ending it", name, service->problem);
+		break;
+	case SERVICE_BACKOFF:
+		log_warning("%s: %s; restart %u in %lld ms", name, service->problem, service->restarts,
+			    (long long)(service->deadline - service->since));
+		break;
+	case SERVICE_FAILED:
+		log_error("%s failed for good: %s", name, service->problem);
+		break;
+	case SERVICE_STOPPED:
+		if (old != SERVICE_WAITING && service->started_once)
+			log_info("%s has stopped", name);
+		break;
+	case SERVICE_WAITING:
+	case SERVICE_STARTING:
+	case SERVICE_HOLDING:
+	case SERVICE_STOPPING:
+	case N_SERVICE_STATES:
+		log_debug("%s is %s (pid %d)", name, service_state_name(service->state), (int)service->pid);
+		break;
+	}
+}
+
+static bool remember(struct rest *rest, pid_t pid)
+{
+	for (size_t i = 0; i < rest->n; i++) {
+		if (rest->pids[i] == pid)
+			return false;
+	}
+	if (rest->n < REST_REMEMBERED)
+		rest->pids[rest->n++] = pid;
+	return true;
+}
+
+/*
+ * The kernel lists our children; what they leave behind becomes ours in turn. kill(-1) would be shorter, but it also hits
+ * what `docker exec` started, and without a PID namespace of our own it would hit the machine.
+ */
+static void do_kill_rest(void *context, int signal)
+{
+	struct pid1 *pid1 = context;
+	struct rest *rest = &pid1->rest;
+	autofclose FILE *children = NULL;
+	char path[64];
+	int pid;
+
+	if (rest->signal != signal)
+		*rest = (struct rest){ .signal = signal };
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	children = fopen(path, "re");
+	if (!children) {
+		log_error("%s: %s: what is left cannot be found", path, strerror(errno));
+		return;
+	}
+	while (fscanf(children, "%d", &pid) == 1) {
+		if (!remember(rest, pid))
+			continue;
+		log_info("pid %d is left over: SIG%s", pid, sigabbrev_np(signal));
+		kill(pid, signal);
+		kill(pid, SIGCONT);
+	}
+}
+
+void effects_init(struct effects *effects, struct pid1 *pid1)
+{
+	*effects = (struct effects){
+		.context = pid1, .spawn = do_spawn, .kill = do_kill, .changed = do_changed, .kill_rest = do_kill_rest,
+	};
+}

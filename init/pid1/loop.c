@@ -1,0 +1,222 @@
+/*
+ * The loop: step, tell, wait, take. Events only say what happened; supervisor_step() decides and acts, once per round, so
+ * that the order in which the kernel reports does not matter, with one exception: what a child said is taken before its
+ * death is, because it said it before it died.
+ */
+#include "init/pid1/loop.h"
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+/* Children reaped in one round: a flood of orphans must not keep the status socket waiting. */
+#define REAP_BATCH 512
+
+#define MAX_EVENTS 64
+
+void loop_signals(sigset_t *ret_signals)
+{
+	static const int faults[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGABRT, SIGTRAP, SIGSYS };
+
+	sigfillset(ret_signals);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(ret_signals, faults[i]);
+}
+
+static int control(int epoll_fd, int operation, int fd, uint32_t events, enum source source, size_t index)
+{
+	struct epoll_event event = { .events = events, .data.u64 = (uint64_t)source << 32 | index };
+
+	return epoll_ctl(epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+int loop_add(int epoll_fd, int fd, uint32_t events, enum source source, size_t index)
+{
+	return control(epoll_fd, EPOLL_CTL_ADD, fd, events, source, index);
+}
+
+int loop_change(int epoll_fd, int fd, uint32_t events, enum source source, size_t index)
+{
+	return control(epoll_fd, EPOLL_CTL_MOD, fd, events, source, index);
+}
+
+static void take_datagrams(struct pid1 *pid1, size_t index, int64_t now)
+{
+	struct service *service = &pid1->supervisor.services[index];
+	char buffer[NOTIFY_MAX];
+	pid_t pid;
+
+	/* Bounded: a child that never stops talking must not keep PID 1 here. */
+	for (int i = 0; i < 64; i++) {
+		int result = notify_receive(pid1->channels[index].notify_fd, buffer, &pid);
+
+		if (result < 0)
+			return;
+		if (result > 0 && service->pid && pid == service->pid)
+			supervisor_datagram(&pid1->supervisor, service, buffer, now);
+		else
+			log_debug("%s: a message from pid %d is ignored", service->config->name, (int)pid);
+	}
+}
+
+static void take_exec(struct pid1 *pid1, size_t index, int64_t now)
+{
+	struct channel *channel = &pid1->channels[index];
+	struct service *service = &pid1->supervisor.services[index];
+	struct spawn_failure failure;
+	int result;
+
+	if (channel->exec_fd < 0)
+		return;
+	result = spawn_read_failure(channel->exec_fd, &failure);
+	if (result == -EAGAIN)
+		return;
+	close(take_fd(&channel->exec_fd));
+	if (result > 0) {
+		snprintf(service->problem, sizeof(service->problem), "%s %.40s: %s", spawn_stage_name(failure.stage),
+			 failure.stage == SPAWN_EXEC ? service->config->exec.item[0] : "", strerror(failure.error));
+		log_error("%s: %s", service->config->name, service->problem);
+	}
+	supervisor_event(&pid1->supervisor, service, result ? SERVICE_EXEC_FAILED : SERVICE_EXECED, now);
+}
+
+/* Return: whether children may be left that are dead already. */
+static bool reap(struct pid1 *pid1, int64_t now)
+{
+	for (size_t i = 0; i < pid1->supervisor.n_services; i++) {
+		take_datagrams(pid1, i, now);
+		take_exec(pid1, i, now);
+	}
+	for (int i = 0; i < REAP_BATCH; i++) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		if (pid < 0 && errno == EINTR)
+			continue;
+		pid1->supervisor.no_children = pid < 0 && errno == ECHILD;
+		if (pid <= 0)
+			return false;
+		supervisor_reaped(&pid1->supervisor, pid, status, now);
+	}
+	return true;
+}
+
+/* The table of signals; docs/pid1.md has it for people. */
+static bool take_signal(struct pid1 *pid1, int signal, int64_t now)
+{
+	struct supervisor *supervisor = &pid1->supervisor;
+	char reason[32];
+
+	if (signal == SIGCHLD)
+		return reap(pid1, now);
+	if (signal == SIGINT && ++pid1->interrupts > 1) {
+		supervisor_hurry(supervisor, now);
+	} else if (signal == SIGTERM || signal == SIGINT || signal == SIGPWR || signal == SIGRTMIN + 3) {
+		if (signal == SIGRTMIN + 3)
+			snprintf(reason, sizeof(reason), "SIGRTMIN+3");
+		else
+			snprintf(reason, sizeof(reason), "SIG%s", sigabbrev_np(signal));
+		supervisor_stop(supervisor, reason, now);
+	} else if (signal == SIGQUIT) {
+		supervisor_hurry(supervisor, now);
+	} else if (signal == SIGHUP) {
+		log_warning("SIGHUP: the configuration is read when the container starts; restart it to apply a change");
+	}
+	return false;
+}
+
+static bool take_signals(struct pid1 *pid1, int64_t now)
+{
+	struct signalfd_siginfo infos[16];
+	ssize_t n = read(pid1->signal_fd, infos, sizeof(infos));
+	bool more = false;
+
+	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(infos[0]); i++)
+		more = take_signal(pid1, (int)infos[i].ssi_signo, now) || more;
+	return more;
+}
+
+static bool take_event(struct pid1 *pid1, uint64_t data, int64_t now)
+{
+	enum source source = (enum source)(data >> 32);
+	size_t index = data & UINT32_MAX;
+
+	switch (source) {
+	case SOURCE_SIGNAL: return take_signals(pid1, now);
+	case SOURCE_NOTIFY: take_datagrams(pid1, index, now); break;
+	case SOURCE_EXEC: take_exec(pid1, index, now); break;
+	case SOURCE_OUTPUT:
+		output_pipe_drain(&pid1->output, &pid1->channels[index].output, pid1->config->services[index].name);
+		break;
+	case SOURCE_SERVER: server_accept(&pid1->server, now); break;
+	case SOURCE_CLIENT:
+		server_serve(&pid1->server, index, &pid1->supervisor, pid1->output.dropped_in_all, now);
+		break;
+	}
+	return false;
+}
+
+/* sd_notify towards the outside: systemd, or podman --sdnotify=container. */
+static void tell_outside(struct pid1 *pid1)
+{
+	enum overall_state state = pid1->supervisor.overall;
+
+	if (state == OVERALL_READY && !pid1->announced_ready) {
+		pid1->announced_ready = true;
+		outside_send(&pid1->outside, "READY=1\nSTATUS=The guest answers.");
+	} else if (pid1->supervisor.phase != PHASE_RUN && !pid1->announced_stop) {
+		pid1->announced_stop = true;
+		outside_send(&pid1->outside, "STOPPING=1\nSTATUS=Stopping.");
+	}
+}
+
+static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
+{
+	int64_t services = supervisor_next_deadline(&pid1->supervisor);
+	int64_t clients = server_next_deadline(&pid1->server);
+	int64_t next = services < clients ? services : clients;
+
+	if (more || next <= now)
+		return 0;
+	if (next == NEVER)
+		return -1;
+	return next - now < INT_MAX ? (int)(next - now) : INT_MAX;
+}
+
+void loop_run(struct pid1 *pid1)
+{
+	struct epoll_event events[MAX_EVENTS];
+	bool more = false;
+
+	for (;;) {
+		int64_t now = now_ms();
+		int n;
+
+		supervisor_step(&pid1->supervisor, now);
+		server_step(&pid1->server, &pid1->supervisor, now);
+		tell_outside(pid1);
+		if (pid1->supervisor.phase == PHASE_DONE)
+			return;
+		n = epoll_wait(pid1->epoll_fd, events, MAX_EVENTS, wait_time(pid1, more, now));
+		now = now_ms();
+		more = more && reap(pid1, now);
+		for (int i = 0; i < n; i++)
+			more = take_event(pid1, events[i].data.u64, now) || more;
+	}
+}
+
+void loop_drain(struct pid1 *pid1)
+{
+	for (size_t i = 0; i < pid1->supervisor.n_services; i++) {
+		struct output_pipe *pipe = &pid1->channels[i].output;
+
+		/* At most what a pipe holds: whoever still writes had its time. */
+		for (size_t taken = 0; taken < 65536; taken += sizeof(pipe->line))
+			output_pipe_drain(&pid1->output, pipe, pid1->config->services[i].name);
+	}
+}

@@ -1,0 +1,61 @@
+/* PID 1's one wait: what its descriptors stand for, and the loop over them. */
+#pragma once
+
+#include "init/pid1/notify.h"
+#include "init/pid1/output.h"
+#include "init/pid1/server.h"
+#include "init/pid1/spawn.h"
+#include "init/pid1/supervisor.h"
+
+#include <signal.h>
+
+enum source { SOURCE_SIGNAL, SOURCE_NOTIFY, SOURCE_EXEC, SOURCE_OUTPUT, SOURCE_SERVER, SOURCE_CLIENT };
+
+/* What lies between PID 1 and one service. Sockets and pipes live as long as PID 1; only exec_fd belongs to one process. */
+struct channel {
+	struct spawn spawn;
+	struct output_pipe output;
+	int notify_fd;
+	int exec_fd; /* -1: there is nothing to learn */
+};
+
+/* Reparented processes that were signalled at the end, so that nobody is asked twice. */
+#define REST_REMEMBERED 256
+
+struct rest {
+	pid_t pids[REST_REMEMBERED];
+	size_t n;
+	int signal;
+};
+
+/* Everything that PID 1 has. */
+struct pid1 {
+	const struct config *config;
+	struct output output;
+	struct outside outside;
+	struct supervisor supervisor;
+	struct effects effects;
+	struct channel channels[CONFIG_MAX_SERVICES];
+	struct rest rest;
+	int epoll_fd;
+	int signal_fd;
+	int interrupts; /* SIGINTs so far */
+	bool announced_ready;
+	bool announced_stop;
+	struct server server; /* last: it is large and mostly untouched */
+};
+
+/** loop_add() - Watch a descriptor; @index says whose it is. Return: 0 or -errno. */
+int loop_add(int epoll_fd, int fd, uint32_t events, enum source source, size_t index);
+
+/** loop_change() - Other events for a descriptor that is watched already. */
+int loop_change(int epoll_fd, int fd, uint32_t events, enum source source, size_t index);
+
+/** loop_signals() - The signals that PID 1 blocks and reads from its signalfd: all but those that a fault raises. */
+void loop_signals(sigset_t *ret_signals);
+
+/** loop_run() - Until the supervisor is done. */
+void loop_run(struct pid1 *pid1);
+
+/** loop_drain() - Take everything that children have written. */
+void loop_drain(struct pid1 *pid1);

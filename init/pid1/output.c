@@ -1,0 +1,183 @@
+#include "init/pid1/output.h"
+
+#include "init/pid1/json.h"
+#include "lib/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+
+void output_open(struct output *output)
+{
+	/* O_NONBLOCK on fd 2 itself would change it for everybody who shares it; a new description is ours alone. */
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	*output = (struct output){
+		.fd = fd >= 0 ? fd : STDERR_FILENO,
+		.blocking = fd < 0,
+		.coloured = isatty(STDERR_FILENO) == 1,
+		.level = LOG_LEVEL_INFO,
+	};
+}
+
+void output_configure(struct output *output, const struct log_config *config)
+{
+	output->format = config->format;
+	output->level = config->level;
+}
+
+static bool write_whole(struct output *output, const char *line, size_t length)
+{
+	struct pollfd poller = { .fd = output->fd, .events = POLLOUT };
+
+	if (output->blocking && poll(&poller, 1, 0) != 1)
+		return false;
+	for (;;) {
+		ssize_t n = write(output->fd, line, length);
+
+		/* A pipe takes up to PIPE_BUF bytes as a whole or not at all; only a terminal or a socket may take a part. */
+		if (n >= 0)
+			return true;
+		if (errno != EINTR)
+			return false;
+	}
+}
+
+static const char *colour(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR: return "\x1b[31m";
+	case LOG_LEVEL_WARNING: return "\x1b[33m";
+	case LOG_LEVEL_INFO:
+	case LOG_LEVEL_DEBUG: break;
+	}
+	return "";
+}
+
+static size_t format_text(const struct output *output, char *line, size_t size, enum log_level level, const char *module,
+			  const char *text, size_t length)
+{
+	const char *paint = output->coloured ? colour(level) : "";
+	int n = snprintf(line, size, "%s%s %s: %.*s%s\n", paint, log_level_name(level), module, (int)length, text,
+			 *paint ? "\x1b[0m" : "");
+
+	if (n >= (int)size) {
+		line[size - 2] = '\n';
+		return size - 1;
+	}
+	return (size_t)n;
+}
+
+static size_t format_json(char *line, size_t size, enum log_level level, const char *module, const char *text, size_t length)
+{
+	struct json json = { .at = line, .size = size - 1 };
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	json_object_begin(&json, NULL);
+	json_number(&json, "time_ms", (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	json_string(&json, "level", log_level_name(level));
+	json_string(&json, "module", module);
+	json_bytes(&json, "text", text, length);
+	json_object_end(&json);
+	line[json.length] = '\n';
+	return json.length + 1;
+}
+
+static bool write_line(struct output *output, enum log_level level, const char *module, const char *text, size_t length)
+{
+	/* At most PIPE_BUF, so that lines of several writers do not mix; JSON may need six bytes for one. */
+	char line[4096];
+	size_t n = output->format == LOG_FORMAT_JSON ?
+			   format_json(line, sizeof(line), level, module, text, length < 600 ? length : 600) :
+			   format_text(output, line, sizeof(line), level, module, text, length);
+
+	return write_whole(output, line, n);
+}
+
+void output_line(struct output *output, enum log_level level, const char *module, const char *text, size_t length)
+{
+	char notice[80];
+	int n;
+
+	if ((unsigned)level > output->level)
+		return;
+	if (output->dropped) {
+		n = snprintf(notice, sizeof(notice), "%llu lines were dropped: nobody read the log",
+			     (unsigned long long)output->dropped);
+		if (write_line(output, LOG_LEVEL_WARNING, "casement", notice, (size_t)n))
+			output->dropped = 0;
+	}
+	if (output->dropped || !write_line(output, level, module, text, length)) {
+		output->dropped++;
+		output->dropped_in_all++;
+	}
+}
+
+void output_sink(void *context, enum log_level level, const char *text, size_t length)
+{
+	output_line(context, level, "casement", text, length);
+}
+
+int output_pipe_open(struct output_pipe *pipe)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	/* Only our end: children expect a stdout that blocks. */
+	if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0) {
+		int error = errno;
+
+		close(fds[0]);
+		close(fds[1]);
+		return -error;
+	}
+	*pipe = (struct output_pipe){ .read_fd = fds[0], .write_fd = fds[1] };
+	return 0;
+}
+
+/* A line may begin with <N>, its level: sd-daemon(3). */
+static void write_child_line(struct output *output, const char *module, const char *line, size_t length)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	if (length >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
+		static const enum log_level levels[] = {
+			LOG_LEVEL_ERROR, LOG_LEVEL_ERROR, LOG_LEVEL_ERROR, LOG_LEVEL_ERROR,
+			LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG,
+		};
+
+		level = levels[line[1] - '0'];
+		line += 3;
+		length -= 3;
+	}
+	if (length && line[length - 1] == '\r')
+		length--;
+	if (length)
+		output_line(output, level, module, line, length);
+}
+
+void output_pipe_drain(struct output *output, struct output_pipe *pipe, const char *module)
+{
+	ssize_t n = read(pipe->read_fd, pipe->line + pipe->length, sizeof(pipe->line) - pipe->length);
+	size_t begin = 0;
+
+	if (n <= 0)
+		return;
+	pipe->length += (size_t)n;
+	for (;;) {
+		const char *end = memchr(pipe->line + begin, '\n', pipe->length - begin);
+
+		if (!end)
+			break;
+		write_child_line(output, module, pipe->line + begin, (size_t)(end - pipe->line) - begin);
+		begin = (size_t)(end - pipe->line) + 1;
+	}
+	if (begin == 0 && pipe->length == sizeof(pipe->line)) {
+		write_child_line(output, module, pipe->line, pipe->length);
+		begin = pipe->length;
+	}
+	pipe->length -= begin;
+	memmove(pipe->line, pipe->line + begin, pipe->length);
+}

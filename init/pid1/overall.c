@@ -1,0 +1,114 @@
+/* The one word that tells an operator how the container is, and why. */
+#include "init/pid1/supervisor.h"
+
+#include "lib/util.h"
+
+#include <assert.h>
+#include <stdarg.h>
+
+const char *overall_state_name(enum overall_state state)
+{
+	static const char *const names[] = { "starting", "running", "ready", "degraded", "stopping", "stopped", "failed" };
+
+	static_assert(ARRAY_SIZE(names) == OVERALL_FAILED + 1, "a state without a name");
+	return names[state];
+}
+
+static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+
+static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state, const char *format, ...)
+{
+	char reason[sizeof(supervisor->overall_reason)];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	if (state == OVERALL_READY)
+		supervisor->ready_once = true;
+	if (state == supervisor->overall && streq(reason, supervisor->overall_reason))
+		return;
+	if (state != supervisor->overall)
+		supervisor->overall_since = now;
+	supervisor->overall = state;
+	strcpy(supervisor->overall_reason, reason);
+	supervisor->changes++;
+}
+
+/* The first service that is not as it should be; one that ended with 0 and was not to be restarted is. */
+static const struct service *find_lame(const struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		const struct service *service = &supervisor->services[i];
+
+		if (service->state != SERVICE_READY && service->state != SERVICE_STOPPED)
+			return service;
+	}
+	return NULL;
+}
+
+static void judge_guest(struct supervisor *supervisor, int64_t now)
+{
+	const struct guest *guest = &supervisor->guest;
+
+	switch (guest->state) {
+	case GUEST_OFF:
+	case GUEST_STARTING:
+	case GUEST_BOOTING:
+	case GUEST_STOPPING:
+		judge(supervisor, now, OVERALL_RUNNING, "the guest is %s", guest_state_name(guest->state));
+		return;
+	case GUEST_PAUSED:
+	case GUEST_CRASHED:
+		judge(supervisor, now, OVERALL_DEGRADED, "guest %s: %s", guest_state_name(guest->state), guest->reason);
+		return;
+	case GUEST_RUNNING:
+	case N_GUEST_STATES:
+		break;
+	}
+	if (guest->rdp == RDP_ANSWERING)
+		judge(supervisor, now, OVERALL_READY, "%s", "");
+	else if (supervisor->ready_once)
+		judge(supervisor, now, OVERALL_DEGRADED, "the guest stopped answering RDP");
+	else
+		judge(supervisor, now, OVERALL_RUNNING, "the guest does not answer RDP yet");
+}
+
+void supervisor_judge(struct supervisor *supervisor, int64_t now)
+{
+	const struct service *lame = find_lame(supervisor);
+	bool was_up = supervisor->overall != OVERALL_STARTING;
+
+	if (supervisor->phase == PHASE_DONE)
+		judge(supervisor, now, supervisor->exit_code == EXIT_GUEST_OFF ? OVERALL_STOPPED : OVERALL_FAILED, "%s",
+		      supervisor->reason);
+	else if (supervisor->phase != PHASE_RUN)
+		judge(supervisor, now, OVERALL_STOPPING, "%s", supervisor->reason);
+	else if (lame && (was_up || lame->problem[0]))
+		judge(supervisor, now, OVERALL_DEGRADED, "%s is %s%s%s", lame->config->name, service_state_name(lame->state),
+		      lame->problem[0] ? ": " : "", lame->problem);
+	else if (lame)
+		judge(supervisor, now, OVERALL_STARTING, "%s is %s", lame->config->name, service_state_name(lame->state));
+	else if (supervisor->guest.reported)
+		judge_guest(supervisor, now);
+	else
+		judge(supervisor, now, OVERALL_READY, "%s", "");
+}
+
+const char *supervisor_health(const struct supervisor *supervisor)
+{
+	const struct guest *guest = &supervisor->guest;
+
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		if (supervisor->services[i].state == SERVICE_FAILED)
+			return supervisor->overall_reason;
+	}
+	if (supervisor->overall == OVERALL_FAILED)
+		return supervisor->overall_reason;
+	if (supervisor->phase == PHASE_RUN && supervisor->overall == OVERALL_DEGRADED && guest->reported &&
+	    (guest->state == GUEST_PAUSED || guest->state == GUEST_CRASHED ||
+	     (guest->state == GUEST_RUNNING && guest->rdp != RDP_ANSWERING)))
+		return supervisor->overall_reason;
+	return NULL;
+}

@@ -1,0 +1,51 @@
+/*
+ * The status socket. A client says one line and gets its answer; `watch` stays and gets a line for every change.
+ *
+ * Nobody is waited for and nothing is buffered per client: an answer goes out as a whole into the socket's own buffer, and a
+ * watcher who does not read misses the lines in between, never the last one.
+ */
+#pragma once
+
+#include "init/pid1/report.h"
+
+/* More clients than that are told so and sent away. */
+#define SERVER_MAX_CLIENTS 1024
+
+/* A client that says nothing gets the status after this time. */
+#define SERVER_PATIENCE_MS 1000
+
+/* The longest verb is 7 bytes; a longer line is none. */
+#define SERVER_LINE_MAX 16
+
+struct client {
+	int fd; /* -1: free */
+	uint8_t length;
+	bool watching;
+	bool behind; /* could not take the last line: waits for room */
+	char line[SERVER_LINE_MAX];
+	int64_t deadline;
+};
+
+struct server {
+	int fd;
+	int epoll_fd;
+	unsigned n_clients;
+	unsigned highest; /* no client has a higher place */
+	uint64_t shown;   /* the supervisor's count of changes that watchers know */
+	struct client clients[SERVER_MAX_CLIENTS];
+	char answer[REPORT_MAX];
+};
+
+/** server_open() - Make the socket, mode 0660, group `casement` if there is one. Return: 0 or -errno. */
+int server_open(struct server *server, const char *path, int epoll_fd);
+
+/** server_accept() - New clients. */
+void server_accept(struct server *server, int64_t now);
+
+/** server_serve() - A client has said something, or has room again, or is gone. */
+void server_serve(struct server *server, size_t index, const struct supervisor *supervisor, uint64_t dropped, int64_t now);
+
+/** server_step() - Tell watchers what changed, answer those who said nothing in time. */
+void server_step(struct server *server, const struct supervisor *supervisor, int64_t now);
+
+int64_t server_next_deadline(const struct server *server);

@@ -1,0 +1,286 @@
+#include "init/pid1/supervisor.h"
+
+#include "lib/log.h"
+#include "lib/util.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+void supervisor_init(struct supervisor *supervisor, const struct config *config, const struct effects *effects, int64_t now)
+{
+	*supervisor = (struct supervisor){
+		.config = config,
+		.effects = effects,
+		.n_services = config->n_services,
+		.exit_code = -1,
+		.booted = now,
+		.stop_deadline = NEVER,
+		.rest_deadline = NEVER,
+		.guest.since = now,
+		.overall_since = now,
+	};
+	for (size_t i = 0; i < config->n_services; i++) {
+		service_init(&supervisor->services[i], &config->services[i], now);
+		if (config->services[i].main)
+			supervisor->main = &supervisor->services[i];
+	}
+}
+
+/* Is there still somebody who needs this service? */
+static bool has_living_dependents(const struct supervisor *supervisor, const struct service *service)
+{
+	size_t index = (size_t)(service - supervisor->services);
+
+	for (size_t i = index + 1; i < supervisor->n_services; i++) {
+		const struct service *other = &supervisor->services[i];
+
+		for (size_t j = 0; j < other->config->n_after; j++) {
+			if (other->config->after_index[j] == index && !service_is_down(other))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool conditions_are_met(const struct supervisor *supervisor, const struct service *service)
+{
+	for (size_t i = 0; i < service->config->n_after; i++) {
+		if (supervisor->services[service->config->after_index[i]].state != SERVICE_READY)
+			return false;
+	}
+	return true;
+}
+
+static bool guest_lives(const struct supervisor *supervisor)
+{
+	return supervisor->guest.pid && !supervisor->guest.dead;
+}
+
+/* Time left for the guest, as the value of a stop signal: 0 would mean "as configured". */
+static int stop_value(const struct supervisor *supervisor, int64_t now)
+{
+	int64_t left = supervisor->stop_deadline - now;
+
+	return left > 0 ? (int)left : 1;
+}
+
+static void begin_stop(struct supervisor *supervisor, const char *reason, int64_t now)
+{
+	if (supervisor->phase != PHASE_RUN)
+		return;
+	supervisor->phase = PHASE_STOP;
+	supervisor->stop_deadline = now + supervisor->config->stop.timeout;
+	snprintf(supervisor->reason, sizeof(supervisor->reason), "%s", reason);
+	supervisor->changes++;
+}
+
+void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t now)
+{
+	if (supervisor->phase != PHASE_RUN)
+		return;
+	log_info("%s: stopping", reason);
+	begin_stop(supervisor, reason, now);
+}
+
+void supervisor_hurry(struct supervisor *supervisor, int64_t now)
+{
+	struct service *main = supervisor->main;
+
+	supervisor_stop(supervisor, "asked to stop at once", now);
+	if (supervisor->stop_deadline > now)
+		supervisor->stop_deadline = now;
+	if (!main)
+		return;
+	main->stop_value = stop_value(supervisor, now);
+	if (main->state == SERVICE_STOPPING && !main->killed) {
+		main->deadline = now + main->config->stop_timeout;
+		supervisor->effects->kill(supervisor->effects->context, main, SIGQUIT, 0);
+	}
+}
+
+/* The first cause of the end decides the code; what follows from it does not. */
+static void decide_exit(struct supervisor *supervisor, int code)
+{
+	if (supervisor->exit_code < 0)
+		supervisor->exit_code = code;
+}
+
+/* PID 1 had to kill the main service: whatever guest it kept goes down without a shutdown. */
+static int main_exit_code(const struct supervisor *supervisor)
+{
+	const struct service *main = supervisor->main;
+	bool asked = supervisor->phase != PHASE_RUN;
+
+	if (!main->started_once)
+		return EXIT_GUEST_OFF;
+	if (asked && main->killed)
+		return EXIT_GUEST_DESTROYED;
+	return service_exit_code(main);
+}
+
+static bool is_sysexit(int code)
+{
+	return code == EXIT_USAGE || code == EXIT_UNAVAILABLE || code == EXIT_CONFIG;
+}
+
+/* A service is down. If the container's life hangs on it, that is the end, and this says with which code. */
+static void consider_end(struct supervisor *supervisor, const struct service *service, int64_t now)
+{
+	char reason[160];
+
+	if (service == supervisor->main) {
+		snprintf(reason, sizeof(reason), "%s ended", service->config->name);
+		begin_stop(supervisor, reason, now);
+		decide_exit(supervisor, main_exit_code(supervisor));
+	} else if (service->state == SERVICE_FAILED && service->config->critical && supervisor->phase == PHASE_RUN) {
+		int code = service_exit_code(service);
+
+		snprintf(reason, sizeof(reason), "%s failed for good: %s", service->config->name, service->problem);
+		log_error("%s", reason);
+		begin_stop(supervisor, reason, now);
+		decide_exit(supervisor, is_sysexit(code) ? code : EXIT_SERVICE_FAILED);
+	}
+}
+
+/* The main service died in mid-stop while its guest lives: another one has to finish the work. */
+static bool revive_main(struct supervisor *supervisor, struct service *service, int64_t now)
+{
+	if (service != supervisor->main || supervisor->phase != PHASE_STOP || service->state != SERVICE_STOPPED ||
+	    service->killed || !guest_lives(supervisor) || service_has_finished(service) ||
+	    now >= supervisor->stop_deadline || supervisor->stop_restarts >= STOP_RESTART_LIMIT)
+		return false;
+	supervisor->stop_restarts++;
+	service->restarts++;
+	log_warning("%s is gone, but its guest is not: starting it again to stop the guest", service->config->name);
+	service->stop_value = stop_value(supervisor, now);
+	service_event(service, SERVICE_START, supervisor->effects, now);
+	service_event(service, SERVICE_STOP, supervisor->effects, now);
+	return true;
+}
+
+void supervisor_event(struct supervisor *supervisor, struct service *service, enum service_event event, int64_t now)
+{
+	bool was_down = service_is_down(service);
+
+	service_event(service, event, supervisor->effects, now);
+	supervisor->changes++;
+	if (service_is_down(service) && !was_down && !revive_main(supervisor, service, now))
+		consider_end(supervisor, service, now);
+}
+
+static void guest_reaped(struct supervisor *supervisor, int wait_status, int64_t now)
+{
+	struct guest *guest = &supervisor->guest;
+	struct service *main = supervisor->main;
+
+	guest->dead = true;
+	guest->wait_status = wait_status;
+	guest->since = now;
+	if (WIFSIGNALED(wait_status))
+		log_info("QEMU (pid %d) was killed by SIG%s", (int)guest->pid, sigabbrev_np(WTERMSIG(wait_status)));
+	else
+		log_info("QEMU (pid %d) exited with %d", (int)guest->pid, WEXITSTATUS(wait_status));
+	if (main && main->pid)
+		supervisor->effects->kill(supervisor->effects->context, main, SIGUSR1, wait_status);
+	supervisor->changes++;
+}
+
+void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
+{
+	supervisor->reaped++;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = &supervisor->services[i];
+
+		if (service->pid != pid)
+			continue;
+		service->wait_status = wait_status;
+		supervisor_event(supervisor, service, SERVICE_EXITED, now);
+		return;
+	}
+	if (supervisor->guest.pid == pid && !supervisor->guest.dead)
+		guest_reaped(supervisor, wait_status, now);
+}
+
+static void step_services(struct supervisor *supervisor, int64_t now)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = &supervisor->services[i];
+
+		if (service->starves <= now)
+			supervisor_event(supervisor, service, SERVICE_STARVED, now);
+		if (service->deadline <= now)
+			supervisor_event(supervisor, service, SERVICE_DEADLINE, now);
+	}
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = &supervisor->services[i];
+		bool wanted = supervisor->phase == PHASE_RUN || (supervisor->phase == PHASE_STOP && service->started_once);
+
+		if (service->state == SERVICE_WAITING && wanted && conditions_are_met(supervisor, service))
+			supervisor_event(supervisor, service, SERVICE_START, now);
+	}
+}
+
+/* From the last to the first, so that in one pass everything stops that nobody needs any more. */
+static void step_stop(struct supervisor *supervisor, int64_t now)
+{
+	bool all_down = true;
+
+	for (size_t i = supervisor->n_services; i-- > 0;) {
+		struct service *service = &supervisor->services[i];
+
+		if (!service_is_down(service) && !has_living_dependents(supervisor, service)) {
+			service->stop_value = service == supervisor->main ? stop_value(supervisor, now) : 0;
+			supervisor_event(supervisor, service, SERVICE_STOP, now);
+		}
+		all_down = all_down && service_is_down(service);
+	}
+	if (!all_down)
+		return;
+	supervisor->phase = PHASE_REST;
+	supervisor->rest_deadline = now + REST_TERM_MS;
+	supervisor->changes++;
+	if (!supervisor->no_children)
+		supervisor->effects->kill_rest(supervisor->effects->context, SIGTERM);
+}
+
+static void step_rest(struct supervisor *supervisor, int64_t now)
+{
+	if (supervisor->no_children) {
+		supervisor->phase = PHASE_DONE;
+	} else if (now >= supervisor->rest_deadline && !supervisor->rest_killed) {
+		supervisor->rest_killed = true;
+		supervisor->rest_deadline = now + REST_KILL_MS;
+		if (guest_lives(supervisor) && supervisor->exit_code == EXIT_GUEST_OFF)
+			supervisor->exit_code = EXIT_GUEST_DESTROYED;
+		supervisor->effects->kill_rest(supervisor->effects->context, SIGKILL);
+	} else if (now >= supervisor->rest_deadline) {
+		supervisor->phase = PHASE_DONE;
+	} else {
+		/* A process that went may have left children to us. */
+		supervisor->effects->kill_rest(supervisor->effects->context, supervisor->rest_killed ? SIGKILL : SIGTERM);
+	}
+}
+
+void supervisor_step(struct supervisor *supervisor, int64_t now)
+{
+	if (supervisor->phase == PHASE_RUN || supervisor->phase == PHASE_STOP)
+		step_services(supervisor, now);
+	if (supervisor->phase == PHASE_STOP)
+		step_stop(supervisor, now);
+	if (supervisor->phase == PHASE_REST)
+		step_rest(supervisor, now);
+	supervisor_judge(supervisor, now);
+}
+
+int64_t supervisor_next_deadline(const struct supervisor *supervisor)
+{
+	int64_t next = supervisor->phase == PHASE_REST ? supervisor->rest_deadline : NEVER;
+
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		int64_t deadline = service_next_deadline(&supervisor->services[i]);
+
+		next = deadline < next ? deadline : next;
+	}
+	return next;
+}

@@ -1,0 +1,107 @@
+/*
+ * All services together, and the container's life: who may start, who has to stop, which exit code. Like service.c it makes
+ * no system call of its own.
+ *
+ * Phases: RUN until something asks for the end; STOP, in which services go down in reverse order while those that others
+ * still need are kept alive; REST, in which what was reparented is ended; DONE.
+ */
+#pragma once
+
+#include "init/pid1/service.h"
+#include "lib/wire.h"
+
+#include <netinet/in.h>
+
+/* Time that reparented processes (QEMU, if it is still there) have between SIGTERM and SIGKILL, and after that. */
+#define REST_TERM_MS 10000
+#define REST_KILL_MS 5000
+
+/* How often the main service is started again in mid-stop because it died while its guest lived. */
+#define STOP_RESTART_LIMIT 10
+
+enum phase { PHASE_RUN, PHASE_STOP, PHASE_REST, PHASE_DONE };
+
+/* What the main service said of the guest. */
+struct guest {
+	bool reported; /* the rest means something */
+	enum guest_state state;
+	char reason[160];
+	char address[INET_ADDRSTRLEN];
+	pid_t pid; /* QEMU's; 0: none */
+	bool dead; /* QEMU was reaped; wait_status says how it ended */
+	int wait_status;
+	enum rdp_state rdp;
+	unsigned rdp_latency_us;
+	unsigned boots;
+	enum stop_phase stop_phase;
+	int64_t since;
+};
+
+/* The state that the status socket and the outside see. */
+enum overall_state {
+	OVERALL_STARTING,
+	OVERALL_RUNNING,
+	OVERALL_READY,
+	OVERALL_DEGRADED,
+	OVERALL_STOPPING,
+	OVERALL_STOPPED,
+	OVERALL_FAILED,
+};
+
+struct supervisor {
+	const struct config *config;
+	const struct effects *effects;
+	struct service services[CONFIG_MAX_SERVICES]; /* in the configuration's order: conditions first */
+	size_t n_services;
+	struct service *main; /* NULL: the container lives until a signal comes */
+	enum phase phase;
+	int exit_code; /* -1: not decided */
+	char reason[160]; /* why it ends */
+	int64_t booted;
+	int64_t stop_deadline;
+	int64_t rest_deadline;
+	bool rest_killed;
+	bool no_children; /* waitid said so */
+	unsigned stop_restarts;
+	struct guest guest;
+	bool ready_once;
+	enum overall_state overall;
+	char overall_reason[160];
+	int64_t overall_since;
+	uint64_t reaped;
+	uint64_t changes; /* counts what the status shows; whoever remembers the last value knows whether to send it again */
+};
+
+void supervisor_init(struct supervisor *supervisor, const struct config *config, const struct effects *effects, int64_t now);
+
+/** supervisor_event() - Something happened to one service. */
+void supervisor_event(struct supervisor *supervisor, struct service *service, enum service_event event, int64_t now);
+
+/** supervisor_reaped() - A child is gone, whoever it was. */
+void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now);
+
+/** supervisor_datagram() - A service sent sd_notify fields, NAME=VALUE lines; @text is cut up. */
+void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text, int64_t now);
+
+/** supervisor_stop() - Begin to stop; once begun, again changes nothing. */
+void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t now);
+
+/** supervisor_hurry() - The guest's deadline is now. */
+void supervisor_hurry(struct supervisor *supervisor, int64_t now);
+
+/** supervisor_step() - Do what has become possible or due. Call it after every batch of events. */
+void supervisor_step(struct supervisor *supervisor, int64_t now);
+
+/** supervisor_next_deadline() - When supervisor_step() has to be called at the latest; NEVER: not before an event. */
+int64_t supervisor_next_deadline(const struct supervisor *supervisor);
+
+/** supervisor_judge() - Bring the overall state up to date; supervisor_step() does it. */
+void supervisor_judge(struct supervisor *supervisor, int64_t now);
+
+/**
+ * supervisor_health() - Is the container alive? What casement is repairing itself counts as alive.
+ * Return: NULL, or what is wrong.
+ */
+const char *supervisor_health(const struct supervisor *supervisor);
+
+const char *overall_state_name(enum overall_state state);
