@@ -1,0 +1,85 @@
+"""kill -9 of everything beside the guest: the guest does not notice, and the container becomes ready again."""
+import os
+import signal
+import unittest
+
+import harness
+
+
+class DaemonFaultTest(harness.SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.guest = cls.shared()
+        cls.guest.wait_ready()
+
+    def survive(self, name):
+        """Kill a service; an open connection and QEMU stay, a new process takes its place, and the state is ready again."""
+        guest = self.guest
+        qemu = guest.qemu
+        before = guest.process(name)
+        restarts = {service["name"]: service["restarts"] for service in guest.status()["services"]}
+        with guest.rdp() as connection:
+            harness.echo(connection, b"before")
+            os.kill(before, signal.SIGKILL)
+            harness.echo(connection, b"right after")
+
+            def recovered(status):
+                service = next(service for service in status["services"] if service["name"] == name)
+                return service["restarts"] > restarts[name] and service["state"] == "ready" and status["state"] == "ready"
+
+            guest.wait_status(f"{name} is back and the state ready", recovered, 60)
+            harness.echo(connection, b"afterwards")
+        self.assertNotEqual(guest.process(name), before)
+        self.assertEqual(guest.qemu, qemu, "QEMU's process")
+        self.assertEqual(guest.status()["guest"]["boots"], 1)
+        for service in guest.status()["services"]:
+            if service["name"] != name:
+                self.assertEqual(service["restarts"], restarts[service["name"]], f"{service['name']} was restarted, too")
+        with guest.rdp() as connection:
+            harness.echo(connection, b"a new one")
+
+    def test_libvirtd(self):
+        self.survive("libvirtd")
+
+    def test_virtlogd(self):
+        self.survive("virtlogd")
+
+    def test_dnsmasq(self):
+        self.survive("dnsmasq")
+
+    def test_casement_guest(self):
+        self.survive("casement-guest")
+
+    def test_zz_the_guest_still_hears_the_power_button(self):
+        # Last by its name: whoever took over must have armed everything again.
+        self.assertEqual(self.guest.stop(), 0, self.guest.logs())
+        self.assertIn("power button pressed", self.guest.events())
+
+
+class GuestFaultTest(harness.SystemTest):
+    def test_qemu_killed(self):
+        guest = self.container().start()
+        guest.wait_ready()
+        os.kill(guest.qemu, signal.SIGKILL)
+        self.assertEqual(guest.wait_exit(30), 11, guest.logs())
+        self.assertRegex(guest.logs(), "SIGKILL|killed by signal 9")
+
+    def test_qemu_killed_while_libvirtd_is_down(self):
+        guest = self.container().start()
+        guest.wait_ready()
+        qemu = guest.qemu
+        os.kill(guest.process("libvirtd"), signal.SIGKILL)
+        os.kill(qemu, signal.SIGKILL)
+        self.assertEqual(guest.wait_exit(60), 11, guest.logs())
+        self.assertRegex(guest.logs(), "SIGKILL|killed by signal 9")
+
+    def test_the_guest_crashes(self):
+        guest = self.container().start()
+        guest.wait_ready()
+        guest.control("crash")
+        self.assertEqual(guest.wait_exit(60), 11, guest.logs())
+
+
+if __name__ == "__main__":
+    unittest.main()
