@@ -1,0 +1,50 @@
+/*
+ * Rules, built phrase by phrase: each function adds the expressions for the kernel and, from the same arguments, the words for
+ * people. So what `show` prints cannot differ from what is programmed.
+ *
+ * The register numbers and the order of the expressions are those that nft compiles the same words to; nft then lists them as
+ * these words. tests/unit/golden-netfw holds the bytes of every rule.
+ */
+#pragma once
+
+#include <libnftnl/rule.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RULE_TEXT_MAX 160
+
+struct rule {
+	struct nftnl_rule *rule; /* NULL after -ENOMEM */
+	bool failed;		 /* sticky: something of it could not be allocated */
+	char text[RULE_TEXT_MAX];
+};
+
+/** rule_init() - An empty rule, to be freed with rule_clear(). */
+void rule_init(struct rule *rule);
+void rule_clear(struct rule *rule);
+
+/* What a packet must be. The texts are nft's. */
+void rule_iifname(struct rule *rule, bool equal, const char *name); /* iifname [!=] "NAME" */
+void rule_oifname(struct rule *rule, bool equal, const char *name); /* oifname [!=] "NAME" */
+void rule_nfproto(struct rule *rule, uint8_t family);		    /* meta nfproto ipv4|ipv6 */
+void rule_dport(struct rule *rule, uint8_t proto, uint16_t port);   /* tcp|udp dport PORT */
+void rule_ip_daddr(struct rule *rule, struct in_addr address);	    /* ip daddr ADDRESS */
+void rule_ip_daddr_8(struct rule *rule, uint8_t octet);		    /* ip daddr OCTET.0.0.0/8 */
+void rule_fib_local(struct rule *rule);				    /* fib daddr type local */
+void rule_ct_state(struct rule *rule, uint32_t states, const char *names); /* ct state NAMES */
+void rule_ct_dnat(struct rule *rule);					   /* ct status dnat */
+
+/* What happens to it. */
+void rule_counter(struct rule *rule); /* counter packets 0 bytes 0 */
+void rule_verdict(struct rule *rule, int code,
+		  const char *chain);	 /* accept|drop|return|jump CHAIN */
+void rule_masquerade(struct rule *rule); /* masquerade */
+
+/**
+ * rule_dnat_map() - dnat ip|ip6 to meta l4proto . th dport map @MAP
+ * @family: AF_INET or AF_INET6
+ * @with_port: the map gives address and port, otherwise the address alone
+ */
+void rule_dnat_map(struct rule *rule, uint8_t family, const char *map, uint32_t map_id,
+		   bool with_port);
