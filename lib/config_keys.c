@@ -113,7 +113,7 @@ static const struct config_key keys[] = {
 	SERVICE("restart-limit", KEY_UNSIGNED, restart_limit, "10", "failures in a row that are the last; 0: no limit", RANGE(0, 1000000)),
 	SERVICE("healthy-after", KEY_DURATION, healthy_after, "30s", "life after which earlier failures are forgotten"),
 	SERVICE("start-timeout", KEY_DURATION, start_timeout, "60s", "time to become ready; 0: no limit"),
-	SERVICE("stop-timeout", KEY_DURATION, stop_timeout, "10s", "time between the stop signal and SIGKILL"),
+	SERVICE("stop-timeout", KEY_DURATION, stop_timeout, "10s", "time between the stop signal and SIGKILL; main: on top of [stop] timeout"),
 	SERVICE("stop-signal", KEY_SIGNAL, stop_signal, "TERM", "signal that asks it to stop"),
 	SERVICE("watchdog", KEY_DURATION, watchdog, "0", "longest time between two WATCHDOG=1; 0: no watchdog"),
 	SERVICE("main", KEY_BOOL, main, "no", "its end is the container's end"),
