@@ -35,16 +35,6 @@ static void set_guest_state(struct guest *guest, const char *value, int64_t now)
 	guest->reported = true;
 }
 
-static void set_guest_pid(struct guest *guest, const char *value)
-{
-	unsigned pid;
-
-	if (value_unsigned(value, 0, INT_MAX, &pid) || (pid_t)pid == guest->pid)
-		return;
-	guest->pid = (pid_t)pid;
-	guest->dead = false;
-}
-
 /* Our own fields. Only the main service keeps a guest; the address comes from whoever made the network. */
 static void take_guest_field(struct supervisor *supervisor, const struct service *service, const char *name,
 			     const char *value, int64_t now)
@@ -65,8 +55,8 @@ static void take_guest_field(struct supervisor *supervisor, const struct service
 		set_guest_state(guest, value, now);
 	} else if (streq(name, WIRE_GUEST_REASON)) {
 		copy_text(guest->reason, sizeof(guest->reason), value);
-	} else if (streq(name, WIRE_GUEST_PID)) {
-		set_guest_pid(guest, value);
+	} else if (streq(name, WIRE_GUEST_PID) && !value_unsigned(value, 0, INT_MAX, &number)) {
+		supervisor_guest_pid(supervisor, (pid_t)number, now);
 	} else if (streq(name, WIRE_RDP)) {
 		index = rdp_state_parse(value);
 		if (index >= 0)

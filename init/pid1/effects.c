@@ -103,22 +103,27 @@ static void do_kill_rest(void *context, int signal)
 {
 	struct pid1 *pid1 = context;
 	struct rest *rest = &pid1->rest;
-	autofclose FILE *children = NULL;
-	char path[64];
-	int pid;
+	autoclose int fd = -1;
+	char path[64], text[4096];
+	ssize_t n;
 
 	if (rest->signal != signal)
 		*rest = (struct rest){ .signal = signal };
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	children = fopen(path, "re");
-	if (!children) {
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0) {
 		log_error("%s: %s: what is left cannot be found", path, strerror(errno));
 		return;
 	}
-	while (fscanf(children, "%d", &pid) == 1) {
-		if (!remember(rest, pid))
+	/* "12 345 6789 ": a number that the buffer cut has no blank behind it; its turn comes when others are gone. */
+	text[n] = '\0';
+	for (char *at = text, *end; (end = strchr(at, ' ')); at = end + 1) {
+		pid_t pid = (pid_t)strtol(at, NULL, 10);
+
+		if (pid <= 0 || !remember(rest, pid))
 			continue;
-		log_info("pid %d is left over: SIG%s", pid, sigabbrev_np(signal));
+		log_info("pid %d is left over: SIG%s", (int)pid, sigabbrev_np(signal));
 		kill(pid, signal);
 		kill(pid, SIGCONT);
 	}

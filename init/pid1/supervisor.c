@@ -161,10 +161,12 @@ static bool revive_main(struct supervisor *supervisor, struct service *service, 
 
 void supervisor_event(struct supervisor *supervisor, struct service *service, enum service_event event, int64_t now)
 {
+	enum service_state old = service->state;
 	bool was_down = service_is_down(service);
 
 	service_event(service, event, supervisor->effects, now);
-	supervisor->changes++;
+	if (service->state != old)
+		supervisor->changes++;
 	if (service_is_down(service) && !was_down && !revive_main(supervisor, service, now))
 		consider_end(supervisor, service, now);
 }
@@ -200,6 +202,34 @@ void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status
 	}
 	if (supervisor->guest.pid == pid && !supervisor->guest.dead)
 		guest_reaped(supervisor, wait_status, now);
+	else
+		remember_orphan(supervisor, pid, wait_status, now);
+}
+
+/* Remember how the last few orphans ended: one of them may be the QEMU that is reported a moment later. */
+static void remember_orphan(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
+{
+	supervisor->orphans[supervisor->n_orphans++ % ORPHANS_REMEMBERED] =
+		(struct orphan){ .pid = pid, .wait_status = wait_status, .reaped = now };
+}
+
+void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
+{
+	struct guest *guest = &supervisor->guest;
+
+	if (pid == guest->pid)
+		return;
+	guest->pid = pid;
+	guest->dead = false;
+	for (size_t i = 0; pid && i < ORPHANS_REMEMBERED; i++) {
+		const struct orphan *orphan = &supervisor->orphans[i];
+
+		/* An old one with the same number was another process. */
+		if (orphan->pid == pid && now - orphan->reaped < ORPHAN_MEMORY_MS) {
+			guest_reaped(supervisor, orphan->wait_status, now);
+			return;
+		}
+	}
 }
 
 static void step_services(struct supervisor *supervisor, int64_t now)
@@ -229,7 +259,9 @@ static void step_stop(struct supervisor *supervisor, int64_t now)
 	for (size_t i = supervisor->n_services; i-- > 0;) {
 		struct service *service = &supervisor->services[i];
 
-		if (!service_is_down(service) && !has_living_dependents(supervisor, service)) {
+		bool asked = service->state == SERVICE_HOLDING || service->state == SERVICE_STOPPING;
+
+		if (!asked && !service_is_down(service) && !has_living_dependents(supervisor, service)) {
 			service->stop_value = service == supervisor->main ? stop_value(supervisor, now) : 0;
 			supervisor_event(supervisor, service, SERVICE_STOP, now);
 		}
@@ -237,6 +269,7 @@ static void step_stop(struct supervisor *supervisor, int64_t now)
 	}
 	if (!all_down)
 		return;
+	decide_exit(supervisor, EXIT_GUEST_OFF); /* nobody said otherwise */
 	supervisor->phase = PHASE_REST;
 	supervisor->rest_deadline = now + REST_TERM_MS;
 	supervisor->changes++;

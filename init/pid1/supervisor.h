@@ -37,6 +37,16 @@ struct guest {
 	int64_t since;
 };
 
+/* Processes that were nobody's service when they were reaped, the last few of them, and for how long they count. */
+#define ORPHANS_REMEMBERED 16
+#define ORPHAN_MEMORY_MS 10000
+
+struct orphan {
+	pid_t pid;
+	int wait_status;
+	int64_t reaped;
+};
+
 /* The state that the status socket and the outside see. */
 enum overall_state {
 	OVERALL_STARTING,
@@ -64,6 +74,8 @@ struct supervisor {
 	bool no_children; /* waitid said so */
 	unsigned stop_restarts;
 	struct guest guest;
+	struct orphan orphans[ORPHANS_REMEMBERED];
+	size_t n_orphans; /* so far */
 	bool ready_once;
 	enum overall_state overall;
 	char overall_reason[160];
@@ -82,6 +94,9 @@ void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status
 
 /** supervisor_datagram() - A service sent sd_notify fields, NAME=VALUE lines; @text is cut up. */
 void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text, int64_t now);
+
+/** supervisor_guest_pid() - QEMU is this process (0: there is none); it may have been reaped a moment ago. */
+void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now);
 
 /** supervisor_stop() - Begin to stop; once begun, again changes nothing. */
 void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t now);
