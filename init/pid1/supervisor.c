@@ -188,6 +188,13 @@ static void guest_reaped(struct supervisor *supervisor, int wait_status, int64_t
 	supervisor->changes++;
 }
 
+/* Remember how the last few orphans ended: one of them may be the QEMU that is reported a moment later. */
+static void remember_orphan(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
+{
+	supervisor->orphans[supervisor->n_orphans++ % ORPHANS_REMEMBERED] =
+		(struct orphan){ .pid = pid, .wait_status = wait_status, .reaped = now };
+}
+
 void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
 {
 	supervisor->reaped++;
@@ -204,13 +211,6 @@ void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status
 		guest_reaped(supervisor, wait_status, now);
 	else
 		remember_orphan(supervisor, pid, wait_status, now);
-}
-
-/* Remember how the last few orphans ended: one of them may be the QEMU that is reported a moment later. */
-static void remember_orphan(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
-{
-	supervisor->orphans[supervisor->n_orphans++ % ORPHANS_REMEMBERED] =
-		(struct orphan){ .pid = pid, .wait_status = wait_status, .reaped = now };
 }
 
 void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
