@@ -110,7 +110,7 @@ base_image_up() {
 # build_image TAG [TARGET] - from this tree. Docker's cache makes it cheap when nothing changed.
 build_image() {
 	base_image_up
-	quietly "docker build" docker build -t "$1" -f "$top/docker/Dockerfile" --target "${2:-casement}" "$top"
+	quietly "docker build" docker build --force-rm -t "$1" -f "$top/docker/Dockerfile" --target "${2:-casement}" "$top"
 }
 
 # build_guests NAME... - the stand-in guests' images; their paths, one a line.
