@@ -26,8 +26,8 @@ need() {
 	) 9>"$cache/apt.lock" >&2
 }
 
-# bookworm_debs PACKAGE... - download the newest .deb of each to $work/debs, without dependencies. Of a kernel's
-# metapackage it is the kernel that is downloaded.
+# bookworm_debs PACKAGE... [-- PACKAGE...] - download the newest .deb of each to $work/debs; of those behind "--" with
+# what they depend on, but for what $unneeded matches. Of a kernel's metapackage it is the kernel that is downloaded.
 bookworm_debs() {
 	mkdir -p debs
 	cat >fetch <<-'END'
@@ -35,15 +35,38 @@ bookworm_debs() {
 		set -eu
 		export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 		cd "$(dirname "$0")/debs"
-		for name in $(cat ../wanted); do
+		alone=$(sed '/^--$/,$d' ../wanted)
+		whole=$(sed '1,/^--$/d' ../wanted)
+		for name in $alone; do
 			case $name in linux-image-*) name=$(apt-cache depends "$name" | sed -n 's/^ *Depends: \(linux-image-\)/\1/p') ;; esac
-			apt-get -q -o APT::Sandbox::User=root download "$name"
-		done
+			echo "$name"
+		done >../names
+		[ -z "$whole" ] || apt-get -s --no-install-recommends install $whole >../plan
+		[ -z "$whole" ] || awk '/^Inst/ { print $2 }' ../plan | grep -vE "^($(cat ../unneeded))\$" >>../names
+		apt-get -qq -o APT::Sandbox::User=root download $(sort -u ../names)
 	END
 	chmod +x fetch
 	printf '%s\n' "$@" >wanted
+	echo "${unneeded:-}" >unneeded
 	# A file system that keeps nothing: only apt's verified package lists are wanted of it.
 	mmdebstrap --quiet --variant=custom --format=null --essential-hook="$work/fetch" bookworm - >&2 </dev/null
+}
+
+# unpack TREE [DEB...] - unpack packages, without running anything of theirs, into a tree with a merged /usr.
+unpack() {
+	local tree=$1 deb
+	shift
+	mkdir -p "$tree"/usr/{bin,sbin,lib,lib64}
+	ln -sfnT usr/bin "$tree/bin" && ln -sfnT usr/sbin "$tree/sbin"
+	ln -sfnT usr/lib "$tree/lib" && ln -sfnT usr/lib64 "$tree/lib64"
+	for deb; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$tree"
+	done
+}
+
+# build_guestd OUT - PID 1 of mini and of desktop.
+build_guestd() {
+	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o "$1" "$here/../common/guestd.c"
 }
 
 # initramfs OUT KERNEL_TREE FILES MODULE... - FILES is a directory with what the initramfs holds beside busybox and the
@@ -67,20 +90,20 @@ initramfs() {
 	(cd initramfs && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0) | gzip -9n >"$out"
 }
 
-# boot_disk RAW MB KERNEL INITRD CMDLINE - a raw disk whose first partition (FAT, MB megabytes) boots KERNEL from BIOS
-# (syslinux) and from UEFI (systemd-boot). A caller that wants a second partition makes RAW beforehand, larger than that.
+# compress RAW QCOW2
+compress() { qemu-img convert -q -c -o compression_type=zstd -f raw -O qcow2 "$1" "$2"; }
+
+# boot_disk RAW MB KERNEL INITRD CMDLINE [MORE_MB] - a raw disk whose first partition (FAT, MB megabytes) boots KERNEL from
+# BIOS (syslinux) and from UEFI (systemd-boot), and a second one of MORE_MB for the caller to fill.
 boot_disk() {
-	local raw=$1 size=$2 kernel=$3 initrd=$4 cmdline=$5 start=2048
+	local raw=$1 size=$2 kernel=$3 initrd=$4 cmdline=$5 more=${6:-} start=2048
 	local fat="$raw@@$((start * 512))"
-	touch "$raw"
-	(($(stat -c %s "$raw") >= (size + 1) << 20)) || truncate -s "$((size + 1))M" "$raw"
-	sfdisk -q "$raw" <<-END
-		label: dos
-		start=$start, size=${size}MiB, type=e, bootable
-		$( (($(stat -c %s "$raw") == (size + 1) << 20)) || echo 'type=83')
-	END
-	dd if=/usr/lib/syslinux/mbr/mbr.bin of="$raw" bs=440 count=1 conv=notrunc status=none
+	truncate -s "$((size + 1))M" "$raw"
 	mkfs.vfat --offset "$start" -h "$start" -n BOOT "$raw" $((size << 10)) >/dev/null
+	[[ -z $more ]] || truncate -s "+${more}M" "$raw"
+	printf '%s\n' 'label: dos' "start=$start, size=${size}MiB, type=e, bootable" ${more:+'type=83'} |
+		sfdisk -q --no-tell-kernel --wipe-partitions never "$raw" >/dev/null
+	dd if=/usr/lib/syslinux/mbr/mbr.bin of="$raw" bs=440 count=1 conv=notrunc status=none
 	printf 'default guest\nprompt 0\ntimeout 0\nlabel guest\nkernel /linux\ninitrd /initrd\nappend %s\n' "$cmdline" >syslinux.cfg
 	printf 'timeout 0\ndefault guest.conf\n' >loader.conf
 	printf 'title guest\nlinux /linux\ninitrd /initrd\noptions %s\n' "$cmdline" >guest.conf
@@ -98,9 +121,9 @@ boot_disk() {
 # and then ("IO-APIC + timer doesn't work" is a panic), and nobody attacks the guest through its emulated processor.
 emulated='quiet no_timer_check tsc=reliable mitigations=off cryptomgr.notests'
 
-# The host packages behind bookworm_debs, initramfs and boot_disk.
-boot_disk_tools=(
+# The host packages behind all of these.
+linux_tools=(
 	mmdebstrap=mmdebstrap depmod=kmod cpio=cpio gzip=gzip sfdisk=fdisk mkfs.vfat=dosfstools mcopy=mtools syslinux=syslinux
 	/usr/lib/syslinux/mbr/mbr.bin=syslinux-common /usr/lib/systemd/boot/efi/systemd-bootx64.efi=systemd-boot-efi
-	qemu-img=qemu-utils
+	qemu-img=qemu-utils gcc=gcc /usr/include/stdio.h=libc6-dev
 )

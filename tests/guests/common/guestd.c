@@ -1,8 +1,9 @@
 /*
- * guestd.c - PID 1 of the stand-in guest mini
+ * guestd.c - PID 1 of the stand-in guests mini and desktop
  *
- * A guest that a test can talk to: it answers like an RDP server up to the connection confirm, echoes, heeds the power
- * button and does what it is told on a control port. One epoll loop; every connection is an entry of a fixed table. The
+ * A guest that a test can talk to: it heeds the power button, echoes, does what it is told on a control port and, in
+ * mini (--rdp), answers like an RDP server up to the connection confirm. The arguments are commands that it starts once
+ * its ports are open; nothing restarts them. One epoll loop; every connection is an entry of a fixed table. The
  * ports and the lines on the console are the interface, and ../README.md lists them.
  *
  * Protocols: RFC 2126 and ITU-T X.224 section 13 for TPKT and the connection request, [MS-RDPBCGR] 2.2.1.1 and 2.2.1.2
@@ -23,9 +24,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -158,6 +161,21 @@ static void act_soon(int action)
 	timerfd_settime(guest.timer, 0, &after, NULL);
 }
 
+/** stop() - End all other processes and leave the root file system clean */
+static void stop(void)
+{
+	static const struct timespec grace = { .tv_nsec = 100000000L };
+
+	kill(-1, SIGTERM);
+	nanosleep(&grace, NULL);
+	kill(-1, SIGKILL);
+	/* As SIGCHLD is ignored, this returns when the last one is gone. */
+	while (wait(NULL) >= 0)
+		continue;
+	mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	sync();
+}
+
 static void act(void)
 {
 	if (guest.action == 'c') {
@@ -169,6 +187,7 @@ static void act(void)
 		return;
 	}
 	event(guest.action == RB_AUTOBOOT ? "rebooting" : "powering off");
+	stop();
 	reboot(guest.action);
 }
 
@@ -439,19 +458,25 @@ static bool deaf_from_birth(void)
 	return false;
 }
 
-/** start_network() - Start /net, which asks for an address and keeps it; it may say "up" as the ports are open */
-static void start_network(void)
+/** start() - Run a command in the background; whoever ends is reaped by the kernel */
+static void start(char *command)
 {
-	signal(SIGCHLD, SIG_IGN);	/* whoever ends is reaped */
-	if (fork() == 0) {
-		signal(SIGCHLD, SIG_DFL);
-		execl("/net", "/net", (char *)NULL);
-		_exit(127);
-	}
+	char *argv[] = { command, NULL };
+
+	if (fork() != 0)
+		return;
+	signal(SIGCHLD, SIG_DFL);
+	setsid();
+	execv(command, argv);
+	event("%s: %s", command, strerror(errno));
+	_exit(127);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
+	bool rdp = argc > 1 && !strcmp(argv[1], "--rdp");
+
+	signal(SIGCHLD, SIG_IGN);
 	guest.consoles[0] = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	guest.consoles[1] = open("/dev/tty0", O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	guest.epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -462,9 +487,12 @@ int main(void)
 	serve(LISTEN_ECHO, SOCK_STREAM, PORT_ECHO);
 	serve(LISTEN_CONTROL, SOCK_STREAM, PORT_CONTROL);
 	serve(UDP, SOCK_DGRAM, PORT_ECHO);
-	serve(UDP, SOCK_DGRAM, PORT_RDP);
-	rdp_on(true);
-	start_network();
+	if (rdp) {
+		serve(UDP, SOCK_DGRAM, PORT_RDP);
+		rdp_on(true);
+	}
+	for (int i = rdp ? 2 : 1; i < argc; i++)
+		start(argv[i]);
 	for (;;) {
 		struct epoll_event events[32];
 		int n = epoll_wait(guest.epoll, events, 32, -1);
