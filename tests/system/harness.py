@@ -253,7 +253,7 @@ class Container:
             if not self.running:
                 break
             time.sleep(0.05)
-        raise AssertionError(f"not within {timeout} s: {what}; last status: {json.dumps(last)}\n{self.logs()}\n"
+        raise AssertionError(f"{f'not within {timeout} s' if self.running else 'ended before'}: {what}; last status: {json.dumps(last)}\n{self.logs()}\n"
                              f"serial port:\n{self.serial()[-2000:]}")
 
     def wait_ready(self, timeout=BOOT):

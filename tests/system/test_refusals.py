@@ -1,6 +1,7 @@
 """What cannot work is refused: with the code, the thing, the reason and the remedy, and with the disk as it was."""
 import hashlib
 import os
+import pathlib
 import unittest
 
 import harness
@@ -90,6 +91,22 @@ class ConfigurationTest(harness.SystemTest):
         self.assertFalse(address.startswith("192.168.121."), address)
         with guest.rdp() as connection:
             harness.echo(connection)
+
+
+class ServiceTest(harness.SystemTest):
+    """An image author's drop-in."""
+
+    def test_a_sixth_service_and_one_key_of_a_built_in_one(self):
+        guest = self.container()
+        dropin = guest.storage / "author.conf"
+        dropin.write_text("[service sixth]\nexec = /bin/sleep infinity\n\n[service virtlogd]\nnofile = 4096\n", encoding="ascii")
+        harness.docker("cp", str(dropin), f"{guest.name}:/etc/casement/conf.d/author.conf")
+        guest.start()
+        services = {service["name"]: service["state"] for service in guest.wait_ready()["services"]}
+        self.assertEqual(services["sixth"], "ready")
+        limits = pathlib.Path(f"/proc/{guest.process('virtlogd')}/limits").read_text(encoding="ascii")
+        self.assertRegex(limits, r"Max open files\s+4096\s+4096")
+        self.assertEqual(guest.stop(), 0, guest.logs())
 
 
 class DiskTest(harness.SystemTest):
