@@ -102,6 +102,7 @@ static struct service_config *find_service(struct config_loader *loader, const c
 {
 	struct config *config = loader->config;
 	struct service_config *service;
+	char *copy;
 
 	for (size_t i = 0; i < config->n_services; i++) {
 		if (streq(config->services[i].name, name))
@@ -109,12 +110,13 @@ static struct service_config *find_service(struct config_loader *loader, const c
 	}
 	if (config->n_services == CONFIG_MAX_SERVICES)
 		return NULL;
-	service = &config->services[config->n_services];
-	service->name = strdup(name);
-	if (!service->name) {
+	copy = strdup(name);
+	if (!copy) {
 		loader->out_of_memory = true;
 		return NULL;
 	}
+	service = &config->services[config->n_services];
+	service->name = copy;
 	set_defaults(SECTION_SERVICE, service);
 	config->n_services++;
 	return service;
@@ -124,6 +126,7 @@ static struct device_config *find_device(struct config_loader *loader, const cha
 {
 	struct config *config = loader->config;
 	struct device_config *device;
+	char *copy;
 
 	for (size_t i = 0; i < config->n_devices; i++) {
 		if (streq(config->devices[i].path, path))
@@ -131,12 +134,13 @@ static struct device_config *find_device(struct config_loader *loader, const cha
 	}
 	if (config->n_devices == CONFIG_MAX_DEVICES)
 		return NULL;
-	device = &config->devices[config->n_devices];
-	device->path = strdup(path);
-	if (!device->path) {
+	copy = strdup(path);
+	if (!copy) {
 		loader->out_of_memory = true;
 		return NULL;
 	}
+	device = &config->devices[config->n_devices];
+	device->path = copy;
 	set_defaults(SECTION_DEVICE, device);
 	config->n_devices++;
 	return device;

@@ -64,7 +64,7 @@ static const char *quote(const struct entry *entry, char buffer[static QUOTE_MAX
 	for (size_t i = 0; i < length; i++) {
 		char c = entry->text[i];
 
-		buffer[i] = c >= ' ' && c <= '~' ? c : '?';
+		buffer[i] = (char)(c >= ' ' && c <= '~' ? c : '?');
 	}
 	memcpy(buffer + length, "...", 4);
 	if (length == entry->length)

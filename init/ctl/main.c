@@ -84,7 +84,7 @@ static FILE *ask(const char *path, const char *verb, bool patient)
 		fprintf(stderr, "casementctl: %s: the path is too long for a socket\n", path);
 		return NULL;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path));
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		fprintf(stderr, "casementctl: %s: %s%s\n", path, strerror(errno),
 			errno == EACCES ? ": be root or in the group casement" :

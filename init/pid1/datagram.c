@@ -13,8 +13,11 @@ static void copy_text(char *to, size_t size, const char *from)
 {
 	size_t n = 0;
 
-	for (; *from && n + 1 < size; from++)
-		to[n++] = (unsigned char)*from < ' ' || *from == 0x7f ? ' ' : *from;
+	for (; *from && n + 1 < size; from++) {
+		bool control = *from == 0x7f || (*from > 0 && *from < ' ');
+
+		to[n++] = control ? ' ' : *from;
+	}
 	/* Do not end inside a UTF-8 sequence. */
 	while (*from && n && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
 		n--;

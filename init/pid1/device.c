@@ -62,7 +62,7 @@ int device_fix(const struct device_config *device, char *text, size_t size)
 	autoclose int fd = -1;
 	const struct group *group = NULL;
 	char link[32];
-	struct stat node;
+	struct stat node = { 0 };
 
 	fd = open_node(device, &node, text, size);
 	if (fd < 0)
@@ -90,7 +90,7 @@ int device_check(const struct device_config *device, char *text, size_t size)
 {
 	const struct complaint complaint = { device->path, text, size };
 	autoclose int node_fd = -1, fd = -1;
-	struct stat node;
+	struct stat node = { 0 };
 
 	node_fd = open_node(device, &node, text, size);
 	if (node_fd == -ENOENT)

@@ -32,7 +32,7 @@ static void judge(struct supervisor *supervisor, int64_t now, enum overall_state
 	if (state != supervisor->overall)
 		supervisor->overall_since = now;
 	supervisor->overall = state;
-	strcpy(supervisor->overall_reason, reason);
+	memcpy(supervisor->overall_reason, reason, sizeof(reason));
 	supervisor->changes++;
 }
 

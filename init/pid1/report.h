@@ -7,8 +7,8 @@
  * Bounds of an answer. Everything but the forwards fits into REPORT_FIXED: 32 services of at most 1.5 kB each, if every byte
  * of their texts has to be escaped, and the rest. Forwards that do not fit behind it are counted instead.
  */
-#define REPORT_FIXED (64 * 1024)
-#define REPORT_MAX (128 * 1024)
+#define REPORT_FIXED ((size_t)64 << 10)
+#define REPORT_MAX ((size_t)128 << 10)
 
 /** report_status() - One JSON object and a line break. Return: the number of bytes, at most @size. */
 size_t report_status(const struct supervisor *supervisor, int64_t now, char *buffer, size_t size);

@@ -24,7 +24,7 @@ static void enter(const struct step *step, enum service_state state, int64_t dea
 	service->since = step->now;
 	if (state != SERVICE_STARTING && state != SERVICE_READY)
 		service->starves = NEVER;
-	step->effects->changed(step->effects->context, service, old);
+	step->effects->changed(step->effects->context, service, (int)old);
 }
 
 static int64_t after(const struct step *step, unsigned ms)
