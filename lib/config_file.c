@@ -9,9 +9,13 @@
 
 extern char **environ;
 
+/* libinih cuts the name of a section to this length without a word. */
+#define SECTION_MAX 49
+
 /*
- * libinih tells its handler neither the line's number nor whether the line continues the one before, and it cuts long lines
- * silently: the reader that feeds it knows all three.
+ * libinih tells its handler neither the line's number nor whether the line continues the one before, it cuts long lines and
+ * long names of sections silently, and of the lines that it does not understand it names the first: the reader that feeds it
+ * knows all that.
  */
 struct source {
 	struct config_loader *loader;
@@ -19,17 +23,46 @@ struct source {
 	const char *path;
 	unsigned line;
 	bool continued; /* the line begins with a blank */
+	bool pending;   /* the line must give a pair, and has not yet */
+	unsigned n_bad; /* lines that gave none */
 };
+
+/* Before the next line is read, and at the end: the line gave a pair, or needed to give none, or nobody understood it. */
+static void end_line(struct source *source)
+{
+	if (source->pending) {
+		config_complain(source->loader, "%s:%u: is neither a [section] nor a key = value line", source->path,
+				source->line);
+		source->n_bad++;
+	}
+	source->pending = false;
+}
+
+static void begin_line(struct source *source, const char *text)
+{
+	const char *close;
+
+	source->line++;
+	source->continued = text[0] == ' ' || text[0] == '\t';
+	if (source->line == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
+		text += 3; /* a byte order mark */
+	text += strspn(text, " \t\r\n\v\f");
+	close = *text == '[' ? strchr(text, ']') : NULL;
+	source->pending = !close && *text && !strchr(";#", *text);
+	if (close && !source->continued && close - text - 1 > SECTION_MAX)
+		config_complain(source->loader, "%s:%u: the section's name is longer than %d bytes", source->path,
+				source->line, SECTION_MAX);
+}
 
 static char *read_line(char *buffer, int size, void *context)
 {
 	struct source *source = context;
 	size_t length;
 
+	end_line(source);
 	if (!fgets(buffer, size, source->file))
 		return NULL;
-	source->line++;
-	source->continued = buffer[0] == ' ' || buffer[0] == '\t';
+	begin_line(source, buffer);
 	length = strlen(buffer);
 	if (length + 1 == (size_t)size && buffer[length - 1] != '\n') {
 		int c;
@@ -61,6 +94,7 @@ static int handle_pair(void *context, const char *section, const char *key, cons
 	struct config_entry *entry = config_find_entry(source->loader->config, section, key);
 	bool ours = entry && entry->line && streq(entry->source, source->path);
 
+	source->pending = false;
 	if (ours && source->continued)
 		append_to_entry(source->loader, entry, value);
 	else if (ours)
@@ -83,7 +117,7 @@ void config_read_file(struct config_loader *loader, const char *path, bool requi
 		return;
 	}
 	first_bad = ini_parse_stream(read_line, &source, handle_pair, &source);
-	if (first_bad > 0)
+	if (first_bad > 0 && !source.n_bad)
 		config_complain(loader, "%s:%d: is neither a [section] nor a key = value line", path, first_bad);
 	if (ferror(file))
 		config_complain(loader, "%s: cannot be read: %s", path, strerror(errno));
