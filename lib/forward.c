@@ -243,16 +243,16 @@ static void read_entry(struct parser *parser, const struct entry *entry)
 	bool tcp = !slash || (n_proto == 3 && memcmp(proto.text, "tcp", 3) == 0);
 	bool udp = !slash || (n_proto == 3 && memcmp(proto.text, "udp", 3) == 0);
 	struct forward forward = { 0 };
-	char quoted[QUOTE_MAX + 4];
 	struct span listen;
 
 	if (slash && n_proto == 0) {
 		mistake(parser, entry,
-			"the protocol is missing; end with /tcp, with /udp, or without a slash for "
-			"both");
+			"the protocol is missing; append /tcp or /udp, or nothing for both");
 		return;
 	}
 	if (!tcp && !udp) {
+		char quoted[QUOTE_MAX + 4];
+
 		mistake(parser, entry,
 			"unknown protocol \"%s\"; it is tcp or udp, or none for both",
 			quote(&proto, quoted));
@@ -302,11 +302,11 @@ static void find_conflicts(struct parser *parser)
 	for (size_t i = 0; i < parser->n_items; i++) {
 		const struct item *item = &parser->items[i];
 		const struct forward *f = &item->forward;
-		struct conflict *conflict;
 
 		if (furthest && furthest->forward.proto == f->proto &&
 		    furthest->forward.listen_last >= f->listen_first) {
-			conflict = &parser->conflicts[parser->n_conflicts++];
+			struct conflict *conflict = &parser->conflicts[parser->n_conflicts++];
+
 			conflict->later = item->entry > furthest->entry ? item->entry
 									: furthest->entry;
 			conflict->earlier = item->entry > furthest->entry ? furthest->entry

@@ -1,4 +1,6 @@
-/* Reading netlink attributes: the ones of a level as an array by type. libmnl checks their lengths. */
+/*
+ * Reading netlink attributes: the ones of a level as an array by type. libmnl checks their lengths.
+ */
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -33,5 +35,7 @@ void attr_index_nested(const struct nlattr *outer, const struct nlattr *table[],
 /** attr_u32() - The number in @attr, or @otherwise if @attr is NULL or no number. */
 uint32_t attr_u32(const struct nlattr *attr, uint32_t otherwise);
 
-/** attr_text() - Copy the text in @attr, cut to @size; nothing happens if @attr is NULL or no text. */
+/**
+ * attr_text() - Copy the text in @attr, cut to @size; nothing happens if @attr is NULL or no text.
+ */
 void attr_text(const struct nlattr *attr, char *buffer, size_t size);

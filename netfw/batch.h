@@ -1,6 +1,7 @@
 /*
- * A transaction of nf_tables: messages one behind the other in a buffer that grows, and for each of them what it was about, so
- * that the kernel's complaint about a sequence number and an offset can be told in terms of the caller's objects.
+ * A transaction of nf_tables: messages one behind the other in a buffer that grows, and for each of
+ * them what it was about, so that the kernel's complaint about a sequence number and an offset can
+ * be told in terms of the caller's objects.
  *
  * Errors are sticky: after -ENOMEM everything does nothing, and batch_error() says so once.
  */
@@ -47,15 +48,23 @@ struct batch {
 	char *scratch; /* the message that is being built */
 };
 
-/** batch_init() - An empty batch; @sequence counts the messages of the socket it will be sent by. */
+/**
+ * batch_init() - An empty batch; @sequence counts the messages of the socket it will be sent by.
+ */
 void batch_init(struct batch *batch, uint32_t *sequence);
 void batch_clear(struct batch *batch);
 
-/** batch_begin() - The message that opens the transaction; batch_set_generation() fills in which state it is based on. */
+/**
+ * batch_begin() - The message that opens the transaction; batch_set_generation() fills in which
+ * state it is based on.
+ */
 void batch_begin(struct batch *batch);
 void batch_set_generation(struct batch *batch, uint32_t generation);
 
-/** batch_end() - The message that commits it. Without it the kernel checks everything and keeps nothing. */
+/**
+ * batch_end() - The message that commits it. Without it the kernel checks everything and keeps
+ * nothing.
+ */
 void batch_end(struct batch *batch);
 
 /**
@@ -71,6 +80,9 @@ struct nlmsghdr *batch_message(struct batch *batch, uint16_t type, uint16_t flag
 void batch_add(struct batch *batch, const struct nlmsghdr *message,
 	       const struct batch_object *object);
 
-/** batch_find() - The object of the message with that sequence number, and the message itself. Return: NULL if none. */
+/**
+ * batch_find() - The object of the message with that sequence number, and the message itself.
+ * Return: NULL if none.
+ */
 const struct batch_object *batch_find(const struct batch *batch, uint32_t sequence,
 				      const struct nlmsghdr **ret_message);

@@ -1,6 +1,6 @@
 /*
- * The decisions, in this order: is the name one, and does it belong to a bridge; the subnet: the bridge's own, the fixed one,
- * or the first that is free; the addresses in it; IPv6; the MTU.
+ * The decisions, in this order: is the name one, and does it belong to a bridge; the subnet: the
+ * bridge's own, the fixed one, or the first that is free; the addresses in it; IPv6; the MTU.
  */
 #include "netfw/choose.h"
 
@@ -44,7 +44,10 @@ bool choose_is_ours(const struct view_device *device, const char *mark)
 	return streq(device->kind, "bridge") && streq(device->alias, mark);
 }
 
-/** valid_name() - A device name that needs no quoting in any file or rule; `all` and `default` name files in /proc. */
+/**
+ * valid_name() - A device name that needs no quoting in any file or rule; `all` and `default` name
+ * files in /proc.
+ */
 static bool valid_name(const char *name)
 {
 	static const char letters[] =
@@ -80,8 +83,8 @@ static int choose_bridge(struct chooser *c, const char *mark)
 	memcpy(c->network.bridge, wish->bridge, strlen(wish->bridge) + 1);
 
 	/*
-	 * Locally administered, no multicast. The last octet differs from the guest's, and so from that of libvirt's tap
-	 * device too, which is the guest's MAC with another first octet.
+	 * Locally administered, no multicast. The last octet differs from the guest's, and so from
+	 * that of libvirt's tap device too, which is the guest's MAC with another first octet.
 	 */
 	memcpy(c->network.bridge_mac, wish->guest_mac, sizeof(c->network.bridge_mac));
 	c->network.bridge_mac[0] = (uint8_t)((wish->guest_mac[0] & ~1u) | 2u);
@@ -99,7 +102,9 @@ static bool inside(struct in_addr address, struct in_addr subnet, uint8_t prefix
 	return ((ntohl(address.s_addr) ^ ntohl(subnet.s_addr)) & netmask4(prefix)) == 0;
 }
 
-/** present_address() - The IPv4 address that the bridge has already. Return: false if it has none. */
+/**
+ * present_address() - The IPv4 address that the bridge has already. Return: false if it has none.
+ */
 static bool present_address(const struct chooser *c, struct in_addr *ret_address,
 			    uint8_t *ret_prefix)
 {
@@ -142,15 +147,17 @@ static int choose_subnet(struct chooser *c)
 {
 	const struct netfw_wish *wish = c->wish;
 	struct netfw_network *network = &c->network;
-	struct range wanted = range4(host(wish->subnet, wish->prefix, 0), wish->prefix);
 	const struct view_range *obstacle;
+	struct in_addr first, subnet;
 	char text[RANGE_TEXT_MAX];
-	struct in_addr subnet;
+	struct range wanted;
 
 	if (wish->prefix < PREFIX_MIN || wish->prefix > PREFIX_MAX)
 		return netfw_fail(c->error, NETFW_FAULT_SUBNET, -EINVAL,
 				  "a subnet of length %u is not possible: use /%d to /%d",
 				  wish->prefix, PREFIX_MIN, PREFIX_MAX);
+	first = host(wish->subnet, wish->prefix, 0);
+	wanted = range4(first, wish->prefix);
 	obstacle = subnet_obstacle(c->view, c->own, &wanted, 1);
 	if (obstacle)
 		subnet_obstacle_text(c->view, obstacle, network->obstacle);
@@ -163,8 +170,7 @@ static int choose_subnet(struct chooser *c)
 				  "the subnet %s overlaps the %s: choose another one, or none, so "
 				  "that a free one is taken",
 				  range_text(&wanted, text), network->obstacle);
-	if (subnet_find(c->view, c->own, host(wish->subnet, wish->prefix, 0), wish->prefix,
-			&subnet) < 0)
+	if (subnet_find(c->view, c->own, first, wish->prefix, &subnet) < 0)
 		return netfw_fail(c->error, NETFW_FAULT_SUBNET, -EADDRNOTAVAIL,
 				  "no subnet of length %u is free: the %s is in the way of %s, and "
 				  "every private range is in use",
@@ -197,10 +203,10 @@ static int choose_guest(struct chooser *c)
 	if (!inside(network->guest, network->address, network->prefix))
 		return netfw_fail(
 			c->error, NETFW_FAULT_GUEST, -EINVAL,
-			"the guest's address %s is outside of the subnet %s%s%s%s: choose one "
+			"the guest's address %s is outside of the subnet %s%s%s: choose one "
 			"inside, or none",
 			guest, text, network->moved ? ", which was taken because of the " : "",
-			network->moved ? network->obstacle : "", network->moved ? "" : "");
+			network->moved ? network->obstacle : "");
 	number = ntohl(network->guest.s_addr) & last;
 	if (number == 0 || number == last || network->guest.s_addr == network->address.s_addr)
 		return netfw_fail(c->error, NETFW_FAULT_GUEST, -EINVAL,
@@ -214,23 +220,28 @@ static int choose_guest(struct chooser *c)
 	return 0;
 }
 
-/** has_ipv6() - Does any device but loopback and the bridge have an address that is good for more than its link? */
+/**
+ * has_ipv6() - Does any device but loopback and the bridge have an address that is good for more
+ * than its link?
+ */
 static bool has_ipv6(const struct chooser *c)
 {
 	for (size_t i = 0; i < c->view->n_ranges; i++) {
 		const struct view_range *used = &c->view->ranges[i];
 		const struct view_device *device = view_device(c->view, used->device);
-		bool link_local = used->range.bytes[0] == 0xfe &&
-				  (used->range.bytes[1] & 0xc0) == 0x80;
 
-		if (!used->route && used->range.family == AF_INET6 && !link_local && device &&
-		    device != c->bridge && !(device->flags & IFF_LOOPBACK))
+		if (!used->route && used->range.family == AF_INET6 &&
+		    !range_link_local(&used->range) && device && device != c->bridge &&
+		    !(device->flags & IFF_LOOPBACK))
 			return true;
 	}
 	return false;
 }
 
-/** hash() - FNV-1a of 64 bits: spreads the MAC over the 40 bits of the prefix, the same ones at every start. */
+/**
+ * hash() - FNV-1a of 64 bits: spreads the MAC over the 40 bits of the prefix, the same ones at
+ * every start.
+ */
 static uint64_t hash(const uint8_t *bytes, size_t n)
 {
 	uint64_t value = 0xcbf29ce484222325;
@@ -262,7 +273,10 @@ static void choose_ipv6(struct chooser *c, const struct ipv6_switches *switches)
 	for (unsigned i = 0; i < 5; i++)
 		address->s6_addr[1 + i] = (uint8_t)(id >> 8 * i);
 	address->s6_addr[15] = 1;
-	/* Another container may have derived its own network from the same MAC: then the next subnet of this prefix. */
+	/*
+	 * Another container may have derived its own network from the same MAC: then the next
+	 * subnet of this prefix.
+	 */
 	for (unsigned subnet = 0; subnet <= UINT16_MAX; subnet++) {
 		address->s6_addr[6] = (uint8_t)(subnet >> 8);
 		address->s6_addr[7] = (uint8_t)subnet;

@@ -1,4 +1,7 @@
-/* The decisions of netfw_choose(), without its questions to the kernel: subnet, addresses, MTU. Pure. */
+/*
+ * The decisions of netfw_choose(), without its questions to the kernel: subnet, addresses, MTU.
+ * Pure.
+ */
 #pragma once
 
 #include "netfw/netfw.h"
@@ -14,7 +17,8 @@ struct ipv6_switches {
  * choose_network() - Decide.
  * @mark: alias of a bridge that this library made
  *
- * A bridge of ours from a previous run keeps its subnet as long as the wish allows it: a guest may be using it.
+ * A bridge of ours from a previous run keeps its subnet as long as the wish allows it: a guest may
+ * be using it.
  *
  * Return: 0, or -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -EEXIST with @error.
  */

@@ -1,6 +1,7 @@
 /*
- * The verbs: configuration in, library, files and notifications out. `up` goes in this order: choose, rules, bridge, files,
- * and only then PID 1 is told: who reads the files finds a network that works.
+ * The verbs: configuration in, library, files and notifications out. `up` goes in this order:
+ * choose, rules, bridge, files, and only then PID 1 is told: who reads the files finds a network
+ * that works.
  */
 #include "netfw/commands.h"
 
@@ -23,7 +24,10 @@
 /* Debian's package brings a user for it; without one it is nobody. */
 #define DNSMASQ_USER "dnsmasq"
 
-/* What a command works with: a handle, the wish, the forwards in the library's form, what was chosen. */
+/*
+ * What a command works with: a handle, the wish, the forwards in the library's form, what was
+ * chosen.
+ */
 struct session {
 	const struct config *config;
 	struct netfw *netfw;
@@ -34,7 +38,10 @@ struct session {
 	struct netfw_error error;
 };
 
-/** report() - Log why the library failed, with the configuration's place if that is to blame. Return: the exit code. */
+/**
+ * report() - Log why the library failed, with the configuration's place if that is to blame.
+ * Return: the exit code.
+ */
 static int report(const struct session *session)
 {
 	const struct netfw_error *error = &session->error;
@@ -245,7 +252,9 @@ int command_down(const struct config *config)
 	struct session session = { .config = config };
 	int code = EXIT_SUCCESS;
 
-	/* No choice here: it must be possible to clear a network that could not be chosen any more. */
+	/*
+	 * No choice here: it must be possible to clear a network that could not be chosen any more.
+	 */
 	unlink(NETINFO_FILE);
 	unlink(DNSMASQ_FILE);
 	if (netfw_open(TABLE, &session.netfw, &session.error) < 0 ||

@@ -8,7 +8,10 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-/* Seconds between two router advertisements: how long a guest that missed the first one waits at most. */
+/*
+ * Seconds between two router advertisements: how long a guest that missed the first one waits at
+ * most.
+ */
 #define RA_INTERVAL 60
 
 static bool has_ipv6(const struct netfw_network *network)
@@ -80,7 +83,10 @@ static void print_dhcp(const struct dnsmasq_options *options, FILE *out)
 		return;
 	fprintf(out, "dhcp-option=option6:dns-server,[%s]\n", address6(&network->address6, sixth));
 	fprintf(out, "\n# Router advertisements: they tell the guest to ask by DHCPv6");
-	/* A lifetime of zero: "I am no default router". A guest that believed otherwise would wait for every answer. */
+	/*
+	 * A lifetime of zero: "I am no default router". A guest that believed otherwise would wait
+	 * for every answer.
+	 */
 	if (network->ipv6 == NETFW_IPV6_ON)
 		fprintf(out, ".\nenable-ra\nra-param=%s,%d\n", network->bridge, RA_INTERVAL);
 	else

@@ -1,4 +1,7 @@
-/* The configuration of the dnsmasq that serves the guest: DHCP, DNS and, with IPv6, router advertisements. */
+/*
+ * The configuration of the dnsmasq that serves the guest: DHCP, DNS and, with IPv6, router
+ * advertisements.
+ */
 #pragma once
 
 #include "netfw/netfw.h"

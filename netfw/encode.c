@@ -12,7 +12,10 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
-/* nft's numbers of types, by which it lists a map's elements; the kernel only stores them. Six bits for each part. */
+/*
+ * nft's numbers of types, by which it lists a map's elements; the kernel only stores them. Six bits
+ * for each part.
+ */
 #define TYPE_IPV4_ADDR 7u
 #define TYPE_IPV6_ADDR 8u
 #define TYPE_INET_PROTO 12u
@@ -23,10 +26,16 @@
 #define WORD 4u
 #define KEY_SIZE (2 * WORD)
 
-/* A nested attribute holds at most 65,535 bytes; this many elements stay well below it and below BATCH_MESSAGE_MAX. */
+/*
+ * A nested attribute holds at most 65,535 bytes; this many elements stay well below it and below
+ * BATCH_MESSAGE_MAX.
+ */
 #define ELEMENTS_PER_MESSAGE 250
 
-/* Table, map and list attributes before the elements; then the largest element: two keys and an IPv6 address, each nested. */
+/*
+ * Table, map and list attributes before the elements; then the largest element: two keys and an
+ * IPv6 address, each nested.
+ */
 #define ELEMENTS_HEAD_MAX 256
 #define ELEMENT_MAX 96
 
@@ -77,7 +86,10 @@ static uint32_t data_size(const struct map *map)
 
 static void encode_map(struct batch *batch, const struct ruleset *ruleset, const struct map *map)
 {
-	/* Sizes of the parts of a key, in bytes and before they are padded; the kernel splits ranges by them. */
+	/*
+	 * Sizes of the parts of a key, in bytes and before they are padded; the kernel splits
+	 * ranges by them.
+	 */
 	static const uint8_t parts[] = { sizeof(uint8_t), sizeof(uint16_t) };
 	struct batch_object object = { .kind = BATCH_MAP, .name = map->name };
 	struct nftnl_set *set = nftnl_set_alloc();

@@ -19,5 +19,8 @@ int netfw_fail(struct netfw_error *error, enum netfw_fault fault, int code, cons
 int netfw_fail_forward(struct netfw_error *error, size_t forward, int code, const char *format, ...)
 	PRINTF_LIKE(4, 5);
 
-/** netfw_fail_system() - @action failed with @code; a missing privilege is told apart and its remedy named. */
+/**
+ * netfw_fail_system() - @action failed with @code; a missing privilege is told apart and its remedy
+ * named.
+ */
 int netfw_fail_system(struct netfw_error *error, int code, const char *action);

@@ -1,6 +1,7 @@
 /*
- * From (sequence number, offset) to a sentence: the sequence number says which message, so which object; the offset says which
- * attribute of it, so which expression of a rule or which element of a map.
+ * From (sequence number, offset) to a sentence: the sequence number says which message, so which
+ * object; the offset says which attribute of it, so which expression of a rule or which element of
+ * a map.
  */
 #include "netfw/explain.h"
 

@@ -13,8 +13,8 @@
 #include <stdarg.h>
 
 /*
- * The registers overlap: NFT_REG_1 is four words of four bytes, of which NFT_REG32_00 is the first. A key or a result of
- * several parts begins in NFT_REG_1 and goes on in the words behind it.
+ * The registers overlap: NFT_REG_1 is four words of four bytes, of which NFT_REG32_00 is the first.
+ * A key or a result of several parts begins in NFT_REG_1 and goes on in the words behind it.
  */
 #define WORD_OF_REG_1(n) (NFT_REG32_00 + (n))
 
@@ -50,7 +50,10 @@ static void say(struct rule *rule, const char *format, ...)
 	va_end(args);
 }
 
-/** add() - Add an expression. Return: it, or NULL if the rule has failed; the setters below take that. */
+/**
+ * add() - Add an expression. Return: it, or NULL if the rule has failed; the setters below take
+ * that.
+ */
 static struct nftnl_expr *add(struct rule *rule, const char *name)
 {
 	struct nftnl_expr *expr = rule->failed ? NULL : nftnl_expr_alloc(name);
@@ -127,7 +130,10 @@ static void ct(struct rule *rule, uint32_t key, uint32_t mask)
 	any_bit(rule, mask);
 }
 
-/** device_name() - Names are compared with all of their 16 bytes: a shorter comparison would be of a prefix. */
+/**
+ * device_name() - Names are compared with all of their 16 bytes: a shorter comparison would be of a
+ * prefix.
+ */
 static void device_name(struct rule *rule, uint32_t key, bool equal, const char *name)
 {
 	char padded[IF_NAMESIZE] = "";

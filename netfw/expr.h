@@ -1,9 +1,10 @@
 /*
- * Rules, built phrase by phrase: each function adds the expressions for the kernel and, from the same arguments, the words for
- * people. So what `show` prints cannot differ from what is programmed.
+ * Rules, built phrase by phrase: each function adds the expressions for the kernel and, from the
+ * same arguments, the words for people. So what `show` prints cannot differ from what is
+ * programmed.
  *
- * The register numbers and the order of the expressions are those that nft compiles the same words to; nft then lists them as
- * these words. tests/unit/golden-netfw holds the bytes of every rule.
+ * The register numbers and the order of the expressions are those that nft compiles the same words
+ * to; nft then lists them as these words. tests/unit/golden-netfw holds the bytes of every rule.
  */
 #pragma once
 

@@ -1,9 +1,10 @@
 /*
- * The bridge, in this order: it is made if it is missing; marked, sized and brought up; given its addresses, while those that
- * it should not have are taken away; last, forwarding.
+ * The bridge, in this order: it is made if it is missing; marked, sized and brought up; given its
+ * addresses, while those that it should not have are taken away; last, forwarding.
  *
- * /proc/sys is read-only in a container without privileges, but rtnetlink has the same IPv4 switches for each device
- * (IFLA_AF_SPEC, AF_INET, IFLA_INET_CONF; include/uapi/linux/ip.h numbers them), and these want NET_ADMIN only.
+ * /proc/sys is read-only in a container without privileges, but rtnetlink has the same IPv4
+ * switches for each device (IFLA_AF_SPEC, AF_INET, IFLA_INET_CONF; include/uapi/linux/ip.h numbers
+ * them), and these want NET_ADMIN only.
  */
 #include "netfw/link.h"
 
@@ -49,7 +50,10 @@ static void begin_link(struct linker *l, struct request *request, uint16_t type,
 	}
 }
 
-/** put_ipv4_switches() - Forwarding, and if @localnet also routing of 127.0.0.0/8, on the device of this message. */
+/**
+ * put_ipv4_switches() - Forwarding, and if @localnet also routing of 127.0.0.0/8, on the device of
+ * this message.
+ */
 static void put_ipv4_switches(struct request *request, bool localnet)
 {
 	struct nlattr *spec = mnl_attr_nest_start(request->message, IFLA_AF_SPEC);
@@ -91,13 +95,18 @@ static int make_bridge(struct linker *l)
 
 	begin_link(l, &request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, false);
 	mnl_attr_put_strz(request.message, IFLA_IFNAME, network->bridge);
-	/* An address of its own: otherwise the bridge takes that of a port and changes it as taps come and go. */
+	/*
+	 * An address of its own: otherwise the bridge takes that of a port and changes it as taps
+	 * come and go.
+	 */
 	mnl_attr_put(request.message, IFLA_ADDRESS, sizeof(network->bridge_mac),
 		     network->bridge_mac);
 	info = mnl_attr_nest_start(request.message, IFLA_LINKINFO);
 	mnl_attr_put_strz(request.message, IFLA_INFO_KIND, "bridge");
 	data = mnl_attr_nest_start(request.message, IFLA_INFO_DATA);
-	/* One guest makes no loop, and its first DHCP request must not wait for a forwarding delay. */
+	/*
+	 * One guest makes no loop, and its first DHCP request must not wait for a forwarding delay.
+	 */
 	mnl_attr_put_u32(request.message, IFLA_BR_STP_STATE, 0);
 	mnl_attr_put_u32(request.message, IFLA_BR_FORWARD_DELAY, 0);
 	mnl_attr_nest_end(request.message, data);
@@ -158,7 +167,10 @@ static int change_address(struct linker *l, uint16_t type, const struct range *r
 	info->ifa_family = range->family;
 	info->ifa_prefixlen = range->length;
 	info->ifa_index = (unsigned)l->index;
-	/* Nobody else can have it, and dnsmasq could not bind to an address that is still being checked. */
+	/*
+	 * Nobody else can have it, and dnsmasq could not bind to an address that is still being
+	 * checked.
+	 */
 	if (range->family == AF_INET6)
 		info->ifa_flags = IFA_F_NODAD;
 	mnl_attr_put(request.message, IFA_LOCAL, size, range->bytes);
@@ -171,25 +183,13 @@ static int change_address(struct linker *l, uint16_t type, const struct range *r
 	return send_request(l, &request, NULL, NULL, action);
 }
 
-static bool same_range(const struct range *a, const struct range *b)
-{
-	return a->family == b->family && a->length == b->length &&
-	       memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
-static bool is_link_local(const struct range *range)
-{
-	return range->family == AF_INET6 && range->bytes[0] == 0xfe &&
-	       (range->bytes[1] & 0xc0) == 0x80;
-}
-
 /** set_addresses() - What is right is left alone, so that connections through it do not notice. */
 static int set_addresses(struct linker *l)
 {
 	const struct netfw_network *network = l->network;
 	struct range wanted[2] = { range4(network->address, network->prefix) };
 	size_t n = 1;
-	bool present[2] = { false, false };
+	bool present[2] = { false, false }, removed = false;
 	int r;
 
 	if (network->ipv6 == NETFW_IPV6_ON || network->ipv6 == NETFW_IPV6_NO_FORWARDING)
@@ -198,10 +198,10 @@ static int set_addresses(struct linker *l)
 		const struct view_range *used = &l->view->ranges[i];
 		bool right = false;
 
-		if (used->route || used->device != l->index || is_link_local(&used->range))
+		if (used->route || used->device != l->index || range_link_local(&used->range))
 			continue;
 		for (size_t k = 0; k < n; k++) {
-			if (!same_range(&wanted[k], &used->range))
+			if (!range_equal(&wanted[k], &used->range))
 				continue;
 			present[k] = true;
 			right = true;
@@ -212,11 +212,13 @@ static int set_addresses(struct linker *l)
 				   "removing an old address of the bridge");
 		if (r < 0)
 			return r;
+		removed = true;
 	}
 	for (size_t k = 0; k < n; k++) {
-		r = present[k] ? 0
-			       : change_address(l, RTM_NEWADDR, &wanted[k],
-						"adding an address to the bridge");
+		/* The kernel may take one that is right away with one that is not: the same subnet. */
+		if (present[k] && !removed)
+			continue;
+		r = change_address(l, RTM_NEWADDR, &wanted[k], "adding an address to the bridge");
 		if (r < 0)
 			return r;
 	}
@@ -238,9 +240,10 @@ static bool has_ipv4(const struct view *view, const struct view_device *device)
 /**
  * forward_uplinks() - Switch forwarding on for every device by which a client may come in.
  *
- * The switch counts on the device where a packet arrives. A container may be attached to several networks, and the forwards
- * are to be reached through each of them, so this is not about the one with the default route. A device without an IPv4
- * address cannot be the target of an IPv4 connection, and lo needs no forwarding.
+ * The switch counts on the device where a packet arrives. A container may be attached to several
+ * networks, and the forwards are to be reached through each of them, so this is not about the one
+ * with the default route. A device without an IPv4 address cannot be the target of an IPv4
+ * connection, and lo needs no forwarding.
  */
 static int forward_uplinks(struct linker *l)
 {

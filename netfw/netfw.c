@@ -1,6 +1,6 @@
 /*
- * The library's face: each public function in the order of its steps. A handle is two sockets, kept open: closing a socket
- * that replaced a table costs the kernel milliseconds.
+ * The library's face: each public function in the order of its steps. A handle is two sockets, kept
+ * open: closing a socket that replaced a table costs the kernel milliseconds.
  */
 #include "netfw/netfw.h"
 
@@ -70,19 +70,22 @@ void netfw_close(struct netfw *netfw)
 	free(netfw);
 }
 
-/** read_switch() - A file of one number below /proc/sys/net/ipv6. Return: false if it is 0 or not there. */
+/** read_flag() - A file that holds one number. Return: false if it is 0 or there is none. */
+static bool read_flag(const char *path)
+{
+	autofclose FILE *file = fopen(path, "re");
+	int value = 0;
+
+	return file && fscanf(file, "%d", &value) == 1 && value != 0;
+}
+
+/** read_switch() - One of the kernel's IPv6 switches of a device, or of "default" or "all". */
 static bool read_switch(const char *device, const char *name)
 {
 	char path[128];
-	int value = 0;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", device, name);
-
-	autofclose FILE *file = fopen(path, "re");
-
-	if (!file || fscanf(file, "%d", &value) != 1)
-		return false;
-	return value != 0;
+	return read_flag(path);
 }
 
 int netfw_choose(struct netfw *netfw, const struct netfw_wish *wish,
@@ -96,7 +99,10 @@ int netfw_choose(struct netfw *netfw, const struct netfw_wish *wish,
 	if (r < 0)
 		return netfw_fail_system(error, r, "reading the container's network");
 	if (wish->ipv6) {
-		/* rtnetlink does not tell the defaults, and these files can be read even where they cannot be written. */
+		/*
+		 * rtnetlink does not tell the defaults, and these files can be read even where they
+		 * cannot be written.
+		 */
 		switches.disabled = read_switch(
 			view_device_named(&view, wish->bridge) ? wish->bridge : "default",
 			"disable_ipv6");
@@ -141,10 +147,11 @@ static int explain_send(const struct batch *batch, int code, struct netfw_error 
 }
 
 /**
- * commit() - Send @batch until no other transaction comes in between, and make sure that it was taken.
+ * commit() - Send @batch until no other transaction comes in between, and make sure that it was
+ * taken.
  *
- * A kernel that does not complain has not necessarily committed: it ignores a batch that was cut short without a word. So the
- * generation has the last word.
+ * A kernel that does not complain has not necessarily committed: it ignores a batch that was cut
+ * short without a word. So the generation has the last word.
  */
 static int commit(struct netfw *netfw, struct batch *batch, const struct plan *plan,
 		  struct netfw_error *error)
@@ -289,7 +296,9 @@ int netfw_clear(struct netfw *netfw, const char *bridge, struct netfw_error *err
 	r = view_read(&netfw->route, &view);
 	if (r < 0)
 		return netfw_fail_system(error, r, "reading the container's network");
-	/* The bridge first: without the rules the guest would be open to whoever can route to it. */
+	/*
+	 * The bridge first: without the rules the guest would be open to whoever can route to it.
+	 */
 	r = link_down(&netfw->route, netfw->table, bridge, &view, error);
 	view_clear(&view);
 	return r < 0 ? r : delete_table(netfw, error);

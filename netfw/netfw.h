@@ -1,19 +1,21 @@
 /*
  * netfw: port forwarding for one guest behind one container, by netlink alone.
  *
- * Declarative: the caller says what the network should be, the library makes the kernel match it. It owns one nftables
- * table (family inet) and one bridge and never touches anybody else's. It does not log, exit, fork, sleep or write under
- * /proc; it needs CAP_NET_ADMIN and nothing else.
+ * Declarative: the caller says what the network should be, the library makes the kernel match it.
+ * It owns one nftables table (family inet) and one bridge and never touches anybody else's. It does
+ * not log, exit, fork, sleep or write under /proc; it needs CAP_NET_ADMIN and nothing else.
  *
  * In this order:
  *   netfw_open()      two netlink sockets, kept open
- *   netfw_choose()    reads the container's devices, addresses and routes; chooses subnet, addresses and MTU. Changes nothing.
- *   netfw_apply()     the table, replaced as a whole in one transaction: before the bridge, so that there is no moment at
- *                     which the guest could be reached around the rules
+ *   netfw_choose()    reads the container's devices, addresses and routes; chooses subnet,
+ *                     addresses and MTU. Changes nothing.
+ *   netfw_apply()     the table, replaced as a whole in one transaction: before the bridge, so that
+ *                     there is no moment at which the guest could be reached around the rules
  *   netfw_link_up()   the bridge with its addresses, and forwarding
  *   netfw_clear()     takes away both
  *
- * One network namespace per handle, the one in which it was opened. A handle must not be used by two threads at once.
+ * One network namespace per handle, the one in which it was opened. A handle must not be used by
+ * two threads at once.
  */
 #pragma once
 
@@ -27,7 +29,10 @@
 /* "No forward is to blame" in struct netfw_error. */
 #define NETFW_NONE SIZE_MAX
 
-/* What went wrong, as far as a caller may want to act on it; the first four are about what the caller asked for. */
+/*
+ * What went wrong, as far as a caller may want to act on it; the first four are about what the
+ * caller asked for.
+ */
 enum netfw_fault {
 	NETFW_FAULT_NONE,
 	NETFW_FAULT_BRIDGE,    /* wish.bridge: not a name, or a device of that name is no bridge */
@@ -69,12 +74,12 @@ struct netfw_wish {
 	bool ipv6;     /* give the guest an address of its own where the container has IPv6 */
 };
 
-/* Whether the guest gets IPv6, and why not. */
+/* Whether the guest gets IPv6, and why not; the switches are those of net.ipv6.conf. */
 enum netfw_ipv6 {
-	NETFW_IPV6_OFF,	     /* not wanted */
-	NETFW_IPV6_NONE,     /* the container has no IPv6 address but link-local ones */
-	NETFW_IPV6_DISABLED, /* net.ipv6.conf.default.disable_ipv6 keeps it off new devices */
-	NETFW_IPV6_NO_FORWARDING, /* on, but net.ipv6.conf.all.forwarding is 0: only the container itself reaches the guest */
+	NETFW_IPV6_OFF,		  /* not wanted */
+	NETFW_IPV6_NONE,	  /* the container has no IPv6 address but link-local ones */
+	NETFW_IPV6_DISABLED,	  /* net.ipv6.conf.default.disable_ipv6 keeps it off new devices */
+	NETFW_IPV6_NO_FORWARDING, /* on for the container itself: all.forwarding is 0 */
 	NETFW_IPV6_ON,
 };
 
@@ -99,7 +104,8 @@ struct netfw;
 
 /**
  * netfw_open() - Open the sockets.
- * @table: name of the nftables table (family inet), also the mark by which the bridge is known as ours; up to 31 characters
+ * @table: name of the nftables table (family inet), also the mark by which the bridge is known as
+ * ours; up to 31 characters
  *
  * Return: 0 or -errno: -EPROTONOSUPPORT if the kernel has no nfnetlink.
  */
@@ -108,7 +114,10 @@ int netfw_open(const char *table, struct netfw **ret_netfw, struct netfw_error *
 /** netfw_close() - Close the sockets; what was applied stays. NULL is no mistake. */
 void netfw_close(struct netfw *netfw);
 
-/** netfw_choose() - Look at the container's network and decide. Needs no privilege. Return: 0 or -errno. */
+/**
+ * netfw_choose() - Look at the container's network and decide. Needs no privilege. Return: 0 or
+ * -errno.
+ */
 int netfw_choose(struct netfw *netfw, const struct netfw_wish *wish,
 		 struct netfw_network *ret_network, struct netfw_error *error);
 
@@ -122,18 +131,30 @@ int netfw_choose(struct netfw *netfw, const struct netfw_wish *wish,
 int netfw_apply(struct netfw *netfw, const struct netfw_network *network,
 		const struct netfw_forward *forwards, size_t n_forwards, struct netfw_error *error);
 
-/** netfw_check() - What netfw_apply() would answer; the kernel validates everything and keeps nothing. */
+/**
+ * netfw_check() - What netfw_apply() would answer; the kernel validates everything and keeps
+ * nothing.
+ */
 int netfw_check(struct netfw *netfw, const struct netfw_network *network,
 		const struct netfw_forward *forwards, size_t n_forwards, struct netfw_error *error);
 
-/** netfw_link_up() - Make the bridge match, and switch forwarding on. What is right already is left alone. */
+/**
+ * netfw_link_up() - Make the bridge match, and switch forwarding on. What is right already is left
+ * alone.
+ */
 int netfw_link_up(struct netfw *netfw, const struct netfw_network *network,
 		  struct netfw_error *error);
 
-/** netfw_clear() - Remove the table, and the bridge if this library made it. It is no mistake if they are not there. */
+/**
+ * netfw_clear() - Remove the table, and the bridge if this library made it. It is no mistake if
+ * they are not there.
+ */
 int netfw_clear(struct netfw *netfw, const char *bridge, struct netfw_error *error);
 
-/** netfw_print() - The table as text that `nft -f` takes and that `nft list table` prints afterwards. */
+/**
+ * netfw_print() - The table as text that `nft -f` takes and that `nft list table` prints
+ * afterwards.
+ */
 int netfw_print(struct netfw *netfw, const struct netfw_network *network,
 		const struct netfw_forward *forwards, size_t n_forwards, FILE *out,
 		struct netfw_error *error);

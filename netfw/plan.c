@@ -1,6 +1,7 @@
 /*
- * The planner, in this order: every forward is checked by itself; spans are sorted; neighbours that overlap are a conflict;
- * ranges that touch are joined, as the interval map's cost grows faster than its size; what is left becomes elements.
+ * The planner, in this order: every forward is checked by itself; spans are sorted; neighbours that
+ * overlap are a conflict; ranges that touch are joined, as the interval map's cost grows faster
+ * than its size; what is left becomes elements.
  */
 #include "netfw/plan.h"
 
@@ -55,7 +56,10 @@ static int compare(const void *a, const void *b)
 	return x->forward < y->forward ? -1 : x->forward > y->forward;
 }
 
-/** find_conflict() - In a sorted list that has no conflict before, a conflict is always one of neighbours. */
+/**
+ * find_conflict() - In a sorted list that has no conflict before, a conflict is always one of
+ * neighbours.
+ */
 static int find_conflict(const struct span *spans, size_t n, struct netfw_error *error)
 {
 	for (size_t i = 1; i < n; i++) {
@@ -77,7 +81,10 @@ static bool keeps_ports(const struct span *span)
 	return span->guest == span->first;
 }
 
-/** join() - Make one of port-keeping neighbours that touch, if a range is among them. Return: the new number of spans. */
+/**
+ * join() - Make one of port-keeping neighbours that touch, if a range is among them. Return: the
+ * new number of spans.
+ */
 static size_t join(struct span *spans, size_t n)
 {
 	size_t used = 0;

@@ -31,6 +31,18 @@ bool range_overlap(const struct range *a, const struct range *b)
 	return bits % 8 == 0 || ((a->bytes[bits / 8] ^ b->bytes[bits / 8]) & mask) == 0;
 }
 
+bool range_equal(const struct range *a, const struct range *b)
+{
+	return a->family == b->family && a->length == b->length &&
+	       memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+bool range_link_local(const struct range *range)
+{
+	return range->family == AF_INET6 && range->bytes[0] == 0xfe &&
+	       (range->bytes[1] & 0xc0) == 0x80;
+}
+
 const char *range_text(const struct range *range, char buffer[static RANGE_TEXT_MAX])
 {
 	char address[INET6_ADDRSTRLEN];

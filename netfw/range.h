@@ -22,6 +22,12 @@ struct range range6(const struct in6_addr *address, uint8_t length);
 /** range_overlap() - Is any address in both? */
 bool range_overlap(const struct range *a, const struct range *b);
 
+/** range_equal() - Are both the same? The bits behind the length count. */
+bool range_equal(const struct range *a, const struct range *b);
+
+/** range_link_local() - Does it lie in fe80::/10? */
+bool range_link_local(const struct range *range);
+
 /** range_text() - "192.168.121.0/24"; the bits behind the length as they are. Return: @buffer. */
 const char *range_text(const struct range *range, char buffer[static RANGE_TEXT_MAX]);
 

@@ -1,12 +1,15 @@
 /*
  * The ruleset.
  *
- *   forwards     where a port of the container leads: four maps, so a connection costs the same with one forward and 10,000
- *   guard        127.0.0.0/8 is nobody's business but lo's: route_localnet on the bridge would let the guest reach it
+ *   forwards     where a port of the container leads: four maps, so a connection costs the same
+ *                with one forward and 10,000
+ *   guard        127.0.0.0/8 is nobody's business but lo's: route_localnet on the bridge would let
+ *                the guest reach it
  *   prerouting   what comes from outside, or from the guest by the container's address
  *   output       what comes from the container itself
- *   postrouting  the guest sees a forwarded connection come from the bridge, so it always answers the right way, and its
- *                firewall sees a neighbour; the world sees the guest's connections come from the container
+ *   postrouting  the guest sees a forwarded connection come from the bridge, so it always answers
+ *                the right way, and its firewall sees a neighbour; the world sees the guest's
+ *                connections come from the container
  *   forward      only what is about the bridge is judged; all other forwarding is somebody else's
  */
 #include "netfw/ruleset.h"
@@ -21,14 +24,18 @@
 #include <linux/netfilter_ipv4.h>
 
 /*
- * Docker's embedded DNS rewrites port 53 of this address in the same hook; it is none of ours. Its chain is at
- * NF_IP_PRI_NAT_DST; at equal priority the chain registered last would run first, so ours is placed behind it.
+ * Docker's embedded DNS rewrites port 53 of this address in the same hook; it is none of ours. Its
+ * chain is at NF_IP_PRI_NAT_DST; at equal priority the chain registered last would run first, so
+ * ours is placed behind it.
  */
 #define DOCKER_DNS 0x7f00000b
 #define OUTPUT_PRIORITY (NF_IP_PRI_NAT_DST + 1)
 #define OUTPUT_PRIORITY_TEXT "-99"
 
-/* What the guest asks the bridge for is meant for dnsmasq, even if these ports are forwarded to the guest. */
+/*
+ * What the guest asks the bridge for is meant for dnsmasq, even if these ports are forwarded to the
+ * guest.
+ */
 #define PORT_DNS 53
 #define PORT_DHCP 67
 
@@ -107,7 +114,10 @@ static void make_prerouting(struct ruleset *ruleset, const char *bridge)
 		rule_dport(rule, services[i].proto, services[i].port);
 		rule_verdict(rule, NFT_RETURN, NULL);
 	}
-	/* Only what is addressed to the container: the guest's own connections to that port elsewhere go there. */
+	/*
+	 * Only what is addressed to the container: the guest's own connections to that port
+	 * elsewhere go there.
+	 */
 	rule = begin(ruleset, PREROUTING);
 	rule_fib_local(rule);
 	rule_verdict(rule, NFT_JUMP, chains[FORWARDS].name);
@@ -152,7 +162,10 @@ static void make_to_guest(struct ruleset *ruleset, const char *bridge)
 {
 	struct rule *rule = begin(ruleset, TO_GUEST);
 
-	/* With br_netfilter, frames between two ports of the bridge come by here; and so does hairpin. */
+	/*
+	 * With br_netfilter, frames between two ports of the bridge come by here; and so does
+	 * hairpin.
+	 */
 	rule_iifname(rule, true, bridge);
 	rule_verdict(rule, NF_ACCEPT, NULL);
 	rule = begin(ruleset, TO_GUEST);
@@ -170,7 +183,9 @@ static void make_from_guest(struct ruleset *ruleset)
 {
 	struct rule *rule = begin(ruleset, FROM_GUEST);
 
-	/* Without a connection there is no masquerade: it would leave with the guest's own address. */
+	/*
+	 * Without a connection there is no masquerade: it would leave with the guest's own address.
+	 */
 	rule_ct_state(rule, NF_CT_STATE_INVALID_BIT, "invalid");
 	rule_verdict(rule, NF_DROP, NULL);
 	rule = begin(ruleset, FROM_GUEST);

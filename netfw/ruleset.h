@@ -1,6 +1,6 @@
 /*
- * The ruleset as a model: maps, chains and rules of our table, each rule with its expressions and its words. Pure.
- * encode.c turns it into netlink messages, print.c into text.
+ * The ruleset as a model: maps, chains and rules of our table, each rule with its expressions and
+ * its words. Pure. encode.c turns it into netlink messages, print.c into text.
  */
 #pragma once
 
@@ -8,7 +8,10 @@
 #include "netfw/netfw.h"
 #include "netfw/plan.h"
 
-/* Names and sizes are the kernel's: NFT_TABLE_MAXNAMELEN is more, but 31 characters are enough for a name. */
+/*
+ * Names and sizes are the kernel's: NFT_TABLE_MAXNAMELEN is more, but 31 characters are enough for
+ * a name.
+ */
 #define RULESET_TABLE_MAX 32
 #define RULESET_MAX_CHAINS 8
 #define RULESET_MAX_RULES 32
@@ -19,7 +22,7 @@ struct map {
 	const char *name;
 	uint32_t id; /* by which rules and elements of the same batch refer to it */
 	uint8_t family;
-	bool ranges; /* interval map that gives the address, otherwise hash map that gives address and port */
+	bool ranges; /* interval map to an address; otherwise hash map to address and port */
 };
 
 struct chain {
@@ -61,6 +64,8 @@ int ruleset_make(const char *table, const struct netfw_network *network, const s
 
 void ruleset_clear(struct ruleset *ruleset);
 
-/** ruleset_elements() - The elements of @map: the plan's ports or its ranges. Return: their number. */
+/**
+ * ruleset_elements() - The elements of @map: the plan's ports or its ranges. Return: their number.
+ */
 size_t ruleset_elements(const struct ruleset *ruleset, const struct map *map,
 			const struct plan_element **ret_elements);

@@ -42,7 +42,8 @@ const char *subnet_obstacle_text(const struct view *view, const struct view_rang
 /**
  * search() - The first free subnet from @from on that ends by @last.
  *
- * An obstacle that is larger than a subnet is passed in one step, so a full block costs no more than the routes in it.
+ * An obstacle that is larger than a subnet is passed in one step, so a full block costs no more
+ * than the routes in it.
  */
 static bool search(const struct view *view, int own, uint32_t from, uint32_t last, uint8_t length,
 		   struct in_addr *ret_subnet)

@@ -22,7 +22,8 @@ const char *subnet_obstacle_text(const struct view *view, const struct view_rang
 
 /**
  * subnet_find() - The first free IPv4 subnet of @length bits.
- * @first: tried first; then those behind it in the same private block (RFC 1918), those before it, the other two blocks
+ * @first: tried first; then those behind it in the same private block (RFC 1918), those before it,
+ * the other two blocks
  *
  * Return: 0, or -EADDRNOTAVAIL if there is none.
  */

@@ -7,7 +7,10 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
-/* What must fit into the send buffer beside the batch itself: the kernel compares with a little less than was asked for. */
+/*
+ * What must fit into the send buffer beside the batch itself: the kernel compares with a little
+ * less than was asked for.
+ */
 #define SEND_BUFFER_EXTRA 4096
 
 int talk_open(struct talk *talk, int bus)
@@ -23,7 +26,10 @@ int talk_open(struct talk *talk, int bus)
 		mnl_socket_close(socket);
 		return r;
 	}
-	/* Where the kernel can say which attribute is wrong and why, it shall; and it need not repeat the message. */
+	/*
+	 * Where the kernel can say which attribute is wrong and why, it shall; and it need not
+	 * repeat the message.
+	 */
 	mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &yes, sizeof(yes));
 	mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &yes, sizeof(yes));
 	talk->socket = socket;
@@ -88,7 +94,10 @@ static void read_extended(const struct nlmsghdr *message, struct talk_answer *an
 	attr_text(attr[NLMSGERR_ATTR_MSG], answer->text, sizeof(answer->text));
 }
 
-/** read_error() - Read an NLMSG_ERROR, which is the acknowledgement if its code is 0. Return: its code. */
+/**
+ * read_error() - Read an NLMSG_ERROR, which is the acknowledgement if its code is 0. Return: its
+ * code.
+ */
 static int read_error(const struct nlmsghdr *message, struct talk_answer *ret_answer)
 {
 	const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
@@ -164,7 +173,10 @@ static void make_room(struct talk *talk, size_t length)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &now, &size) == 0 && now >= wanted)
 		return;
-	/* The first needs NET_ADMIN in the first user namespace; the second is capped by net.core.wmem_max. */
+	/*
+	 * The first needs NET_ADMIN in the first user namespace; the second is capped by
+	 * net.core.wmem_max.
+	 */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
 }

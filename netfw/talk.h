@@ -1,8 +1,10 @@
 /*
- * The one place that talks netlink: requests with an acknowledgement, dumps, and batches of nf_tables.
+ * The one place that talks netlink: requests with an acknowledgement, dumps, and batches of
+ * nf_tables.
  *
- * Netlink is synchronous: when the send returns, the kernel has done the work and its answers are queued. So nothing here
- * ever waits for the kernel, and a batch that was taken without an error has no answer at all.
+ * Netlink is synchronous: when the send returns, the kernel has done the work and its answers are
+ * queued. So nothing here ever waits for the kernel, and a batch that was taken without an error
+ * has no answer at all.
  */
 #pragma once
 
@@ -10,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Room for one message of a request or for one datagram of a dump; the kernel fills at most 32 KiB. */
+/*
+ * Room for one message of a request or for one datagram of a dump; the kernel fills at most 32 KiB.
+ */
 #define TALK_BUFFER_SIZE 32768
 
 struct talk {
@@ -39,7 +43,8 @@ struct nlmsghdr *talk_message(struct talk *talk, void *buffer, uint16_t type, ui
 /**
  * talk_request() - Send one message and take the kernel's answer.
  * @message: NLM_F_ACK is added
- * @on_data: called for every message that comes before the acknowledgement; NULL if none is expected
+ * @on_data: called for every message that comes before the acknowledgement; NULL if none is
+ * expected
  *
  * Return: 0 or -errno: the kernel's answer, or that of the socket.
  */
@@ -54,10 +59,12 @@ int talk_request(struct talk *talk, struct nlmsghdr *message, mnl_cb_t on_data, 
 int talk_dump(struct talk *talk, struct nlmsghdr *message, mnl_cb_t on_data, void *context);
 
 /**
- * talk_batch() - Send @length bytes of messages at once and collect what the kernel has against them.
+ * talk_batch() - Send @length bytes of messages at once and collect what the kernel has against
+ * them.
  * @ret_answer: the complaint about the message that comes first; code 0 if there is none
  *
- * Return: 0 if the kernel was asked, whatever it answered; -EMSGSIZE if the socket may not send so much; -ENOBUFS if it
- * answered more than there was room for, so that the outcome is not known; -errno.
+ * Return: 0 if the kernel was asked, whatever it answered; -EMSGSIZE if the socket may not send so
+ * much; -ENOBUFS if it answered more than there was room for, so that the outcome is not known;
+ * -errno.
  */
 int talk_batch(struct talk *talk, const void *data, size_t length, struct talk_answer *ret_answer);

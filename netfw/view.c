@@ -1,6 +1,6 @@
 /*
- * Three dumps: links, routes, addresses. If anything changes between or while they are taken, the kernel says so for each
- * dump by itself and all three are taken again.
+ * Three dumps: links, routes, addresses. If anything changes between or while they are taken, the
+ * kernel says so for each dump by itself and all three are taken again.
  */
 #include "netfw/view.h"
 
@@ -12,7 +12,10 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
-/* How often a view is begun anew because the network changed under it; each try takes well under a millisecond. */
+/*
+ * How often a view is begun anew because the network changed under it; each try takes well under a
+ * millisecond.
+ */
 #define TRIES 16
 
 /** grow() - Room for one more element of @size at every power of two. Return: 0 or -ENOMEM. */

@@ -1,4 +1,6 @@
-/* What the container's network looks like: devices, addresses and routes, as rtnetlink tells them. */
+/*
+ * What the container's network looks like: devices, addresses and routes, as rtnetlink tells them.
+ */
 #pragma once
 
 #include "netfw/range.h"
@@ -36,7 +38,9 @@ struct view {
 	uint32_t metric; /* of that route */
 };
 
-/** view_read() - Ask the kernel. Return: 0 with a view to be emptied with view_clear(), or -errno. */
+/**
+ * view_read() - Ask the kernel. Return: 0 with a view to be emptied with view_clear(), or -errno.
+ */
 int view_read(struct talk *route, struct view *ret_view);
 
 void view_clear(struct view *view);

@@ -195,13 +195,13 @@ class Lab(unittest.TestCase):
         cls.net.ip(other, "link", "set", other_device, "up")
 
     @classmethod
-    def netfw(cls, verb, text="", capabilities="-all,+net_admin", code=0, environment=None, options=()):
+    def netfw(cls, verb, text="", capabilities="-all,+net_admin", code=0, environment=None, options=(), wrapper=()):
         """Run the program in the container as Docker would; what it says, on both of its outputs."""
         config = pathlib.Path(cls.run_directory, "netfw.conf")
         config.write_text(f"[guest]\nmac = {GUEST_MAC}\n{text}")
         script = (f"mount --bind {cls.run_directory} /run && mount -o bind,ro /proc/sys /proc/sys && "
-                  f"exec setpriv --inh-caps=-all --bounding-set={capabilities} --no-new-privs {PROGRAM} "
-                  f"--config /run/netfw.conf {shlex.join(options)} {verb}")
+                  f"exec setpriv --inh-caps=-all --bounding-set={capabilities} --no-new-privs "
+                  f"{shlex.join(wrapper)} {PROGRAM} --config /run/netfw.conf {shlex.join(options)} {verb}")
         done = subprocess.run(["nsenter", f"--net={cls.net.path(CONTAINER)}", "unshare", "--mount", "sh", "-c", script],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
                               env={"PATH": os.environ["PATH"], **(environment or {})})

@@ -121,8 +121,7 @@ static void test_protocols(void **state)
 	    "entry 1, \"3389/TCP\": unknown protocol \"TCP\"; it is tcp or udp, or none for both");
 	bad("3389/tcp/udp", "entry 1, \"3389/tcp/udp\": unknown protocol \"tcp/udp\"; it is tcp or "
 			    "udp, or none for both");
-	bad("3389/", "entry 1, \"3389/\": the protocol is missing; end with /tcp, with /udp, or "
-		     "without a slash for both");
+	bad("3389/", "entry 1, \"3389/\": the protocol is missing; append /tcp or /udp, or nothing for both");
 }
 
 static void test_ranges(void **state)
@@ -192,7 +191,10 @@ static void test_quoting(void **state)
 	    "\"aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd...\" is not a port number");
 }
 
-/** test_thousand() - One bad among a thousand is named by its position; without a report function it still fails. */
+/**
+ * test_thousand() - One bad among a thousand is named by its position; without a report function it
+ * still fails.
+ */
 static void test_thousand(void **state)
 {
 	struct strlist messages = { 0 };

@@ -107,7 +107,10 @@ static void test_default(void **state)
 	assert_int_equal(network.ipv6, NETFW_IPV6_NONE);
 }
 
-/** test_mac() - Whatever the guest's is: locally administered, unicast, and neither the guest's nor its tap's. */
+/**
+ * test_mac() - Whatever the guest's is: locally administered, unicast, and neither the guest's nor
+ * its tap's.
+ */
 static void test_mac(void **state)
 {
 	(void)state;
@@ -135,7 +138,10 @@ static void test_moves(void **state)
 	chosen("192.168.128.1/24 192.168.128.68");
 }
 
-/** test_blocks() - The rest of the block, then what is before it, then the other blocks; full ones at one step. */
+/**
+ * test_blocks() - The rest of the block, then what is before it, then the other blocks; full ones
+ * at one step.
+ */
 static void test_blocks(void **state)
 {
 	(void)state;
@@ -157,7 +163,10 @@ static void test_blocks(void **state)
 		"192.168.121.0/24, and every private range is in use");
 }
 
-/** test_other_first() - The first one may lie outside of the private blocks, and need not be aligned. */
+/**
+ * test_other_first() - The first one may lie outside of the private blocks, and need not be
+ * aligned.
+ */
 static void test_other_first(void **state)
 {
 	(void)state;
@@ -199,6 +208,8 @@ static void test_prefixes(void **state)
 	refused(-EINVAL, NETFW_FAULT_SUBNET, "a subnet of length 7 is not possible: use /8 to /29");
 	wish.prefix = 0;
 	refused(-EINVAL, NETFW_FAULT_SUBNET, "a subnet of length 0 is not possible: use /8 to /29");
+	wish.prefix = 200;
+	refused(-EINVAL, NETFW_FAULT_SUBNET, "a subnet of length 200 is not possible: use /8 to /29");
 }
 
 static void test_guest(void **state)
@@ -342,7 +353,10 @@ static void test_ipv6(void **state)
 			    "fddb:1ee2:4298::1");
 	assert_string_equal(inet_ntop(AF_INET6, &network.guest6, text, sizeof(text)),
 			    "fddb:1ee2:4298::44");
-	/* Taken by a network of the same derivation: the next subnet. A route to all of fd00::/8 says nothing. */
+	/*
+	 * Taken by a network of the same derivation: the next subnet. A route to all of fd00::/8
+	 * says nothing.
+	 */
 	add_range("fddb:1ee2:4298::/64", ETH0, true);
 	add_range("fd00::/8", ETH0, true);
 	assert_int_equal(choose(), 0);
@@ -359,7 +373,10 @@ static void test_ipv6(void **state)
 	assert_int_equal(network.ipv6, NETFW_IPV6_OFF);
 }
 
-/** test_ipv6_own() - The bridge's own address from a previous run is no reason to believe that the container has IPv6. */
+/**
+ * test_ipv6_own() - The bridge's own address from a previous run is no reason to believe that the
+ * container has IPv6.
+ */
 static void test_ipv6_own(void **state)
 {
 	(void)state;

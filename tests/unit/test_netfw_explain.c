@@ -1,4 +1,7 @@
-/* From the kernel's (sequence number, offset, code) to a sentence that names rule, forward or module. No kernel needed. */
+/*
+ * From the kernel's (sequence number, offset, code) to a sentence that names rule, forward or
+ * module. No kernel needed.
+ */
 #include "lib/util.h"
 #include "netfw/attr.h"
 #include "netfw/encode.h"

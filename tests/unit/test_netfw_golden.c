@@ -1,8 +1,9 @@
 /*
  * Golden files: the bytes of every message, the text of the table, dnsmasq's configuration.
  *
- * Netlink has no documented form of a rule, so the bytes are held fast here; tests/netfw compares the same rules with what nft
- * itself compiles. After an intended change: GOLDEN_UPDATE=1 meson test, and read the difference.
+ * Netlink has no documented form of a rule, so the bytes are held fast here; tests/netfw compares
+ * the same rules with what nft itself compiles. After an intended change: GOLDEN_UPDATE=1 meson
+ * test, and read the difference.
  *
  * Numbers in host order are those of a little-endian machine.
  */
@@ -119,7 +120,10 @@ static void dump_attr(const struct nlattr *attr, FILE *out)
 	}
 }
 
-/** dump_list() - Each member of a list of attributes on a line of its own; expressions by their names. */
+/**
+ * dump_list() - Each member of a list of attributes on a line of its own; expressions by their
+ * names.
+ */
 static void dump_list(const struct nlattr *list, FILE *out)
 {
 	const struct nlattr *member = NULL, *parts[NFTA_EXPR_DATA + 1], *attr = NULL;

@@ -1,6 +1,7 @@
 /*
- * The library against the real kernel, in a network namespace of a user namespace of its own: needs no root, touches nothing.
- * What is faulty is made faulty here, in the plan or in the batch's bytes; the kernel is to notice and the library to explain.
+ * The library against the real kernel, in a network namespace of a user namespace of its own: needs
+ * no root, touches nothing. What is faulty is made faulty here, in the plan or in the batch's
+ * bytes; the kernel is to notice and the library to explain.
  */
 #include "lib/util.h"
 #include "netfw/encode.h"
@@ -147,7 +148,10 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	return __real_setsockopt(fd, level, name, value, size);
 }
 
-/** test_size() - Beyond the default send buffer it works; beyond what may be sent it is refused, and the old rules stay. */
+/**
+ * test_size() - Beyond the default send buffer it works; beyond what may be sent it is refused, and
+ * the old rules stay.
+ */
 static void test_size(void **state)
 {
 	unsigned rules;
@@ -164,7 +168,9 @@ static void test_size(void **state)
 	assert_int_equal(netfw_apply(netfw, &network, forwards, MANY, &error), 0);
 }
 
-/** test_expression() - One that no kernel knows is named, from the offset that this kernel gives. */
+/**
+ * test_expression() - One that no kernel knows is named, from the offset that this kernel gives.
+ */
 static void test_expression(void **state)
 {
 	struct ruleset ruleset;
@@ -193,7 +199,10 @@ static void test_expression(void **state)
 	plan_clear(&plan);
 }
 
-/** test_element() - Of 600 elements in three messages, the kernel's offset names the one that is there already. */
+/**
+ * test_element() - Of 600 elements in three messages, the kernel's offset names the one that is
+ * there already.
+ */
 static void test_element(void **state)
 {
 	struct ruleset ruleset;

@@ -84,7 +84,10 @@ static void test_round_trip(void **state)
 	assert_int_equal(st.st_mode & 07777, 0644);
 }
 
-/** test_atomic() - The file is a new one each time, an open reader keeps the old text, nothing temporary stays. */
+/**
+ * test_atomic() - The file is a new one each time, an open reader keeps the old text, nothing
+ * temporary stays.
+ */
 static void test_atomic(void **state)
 {
 	struct netinfo info = example(false);
@@ -122,7 +125,10 @@ static void test_write_errors(void **state)
 
 	(void)state;
 	assert_int_equal(netinfo_write("/nonexistent/network.conf", &info), -ENOENT);
-	/* A directory cannot be replaced; the temporary file is gone afterwards, or rmdir would fail. */
+	/*
+	 * A directory cannot be replaced; the temporary file is gone afterwards, or rmdir would
+	 * fail.
+	 */
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_int_equal(netinfo_write(path, &info), -EISDIR);
 	assert_int_equal(rmdir(path), 0);
