@@ -1,0 +1,53 @@
+#include "init/guest/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#define REMEDY "or ask for slow emulation with CASEMENT_GUEST_ACCEL=tcg"
+
+/** explain() - Why the device does not open. */
+static int explain(const char *device, int error, struct failure *failure)
+{
+	switch (error) {
+	case ENOENT:
+		return failure_set(failure, EXIT_UNAVAILABLE, -error,
+				   "there is no %s: start the container with --device %s, " REMEDY, device, device);
+	case EACCES:
+	case EPERM:
+		return failure_set(failure, EXIT_UNAVAILABLE, -error,
+				   "%s may not be opened: %s; start the container with --device %s, " REMEDY, device,
+				   strerror(error), device);
+	case ENXIO:
+	case ENODEV:
+		return failure_set(failure, EXIT_UNAVAILABLE, -error,
+				   "%s has no KVM behind it: load kvm_intel or kvm_amd on the host and switch "
+				   "virtualisation on in its firmware, " REMEDY,
+				   device);
+	default:
+		return failure_set(failure, EXIT_UNAVAILABLE, -error, "%s cannot be opened: %s, " REMEDY, device,
+				   strerror(error));
+	}
+}
+
+int host_accel(enum accel accel, const char *device, bool *ret_kvm, struct failure *failure)
+{
+	autoclose int fd = -1;
+	int version;
+
+	if (accel == ACCEL_TCG) {
+		*ret_kvm = false;
+		return 0;
+	}
+	fd = open(device, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return explain(device, errno, failure);
+	version = ioctl(fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return failure_set(failure, EXIT_UNAVAILABLE, -ENODEV,
+				   "%s is not KVM as it has been since Linux 2.6.22: mount the host's device, " REMEDY,
+				   device);
+	*ret_kvm = true;
+	return 0;
+}

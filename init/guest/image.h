@@ -1,0 +1,34 @@
+/* What a disk image is, by its first bytes. Pure; the bytes are untrusted. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* As much of the beginning of a file as image_identify() wants to see; less only where the file is shorter. */
+#define IMAGE_HEAD_SIZE 65536
+#define IMAGE_NAME_MAX 1024 /* of a qcow2's backing file, by its specification */
+
+enum image_format { IMAGE_RAW, IMAGE_QCOW2 };
+
+struct image {
+	enum image_format format;
+	uint64_t virtual_size;             /* bytes, as the guest sees it */
+	char backing[IMAGE_NAME_MAX];      /* as it stands in the file; empty: none */
+	int backing_format;                /* enum image_format, -1 when it is not said */
+};
+
+/**
+ * image_identify() - Recognise an image, and check what a header alone can tell.
+ * @head: its first bytes, IMAGE_HEAD_SIZE or all
+ * @n: how many
+ * @size: of the whole file or device, in bytes
+ * @ret_image: filled on success
+ * @ret_reason: on failure what is wrong with it, as the end of a sentence that begins with its name; static
+ *
+ * Return: 0, -EMEDIUMTYPE for a format that is known but cannot be a guest's disk, or -EINVAL for a broken one.
+ */
+int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image, const char **ret_reason);
+
+/** image_format_name() - As qemu-img and libvirt call it. */
+const char *image_format_name(enum image_format format);

@@ -1,0 +1,294 @@
+/* The heart: events into states, states into deeds. */
+#include "init/guest/keeper_parts.h"
+
+#include "init/guest/boots.h"
+#include "init/guest/qemu_log.h"
+#include "lib/log.h"
+
+#include <libvirt/libvirt.h>
+#include <stdarg.h>
+#include <systemd/sd-daemon.h>
+
+/* Starts that are tried when libvirtd dies in the middle of one. */
+#define CREATE_TRIES 3
+
+void keeper_end(struct keeper *keeper, int code, const char *format, ...)
+{
+	va_list arguments;
+
+	if (keeper->ended)
+		return;
+	keeper->ended = true;
+	keeper->exit_code = code;
+	va_start(arguments, format);
+	vsnprintf(keeper->last_words, sizeof(keeper->last_words), format, arguments);
+	va_end(arguments);
+}
+
+static void on_qemu_gone(int watch, int fd, int events, void *opaque)
+{
+	struct keeper *keeper = opaque;
+
+	(void)fd;
+	(void)events;
+	virEventRemoveHandle(watch);
+	keeper->qemu_watch = -1;
+	keeper->evidence.gone = true;
+	keeper_feed(keeper, LIFE_GONE);
+	keeper_settle(keeper);
+}
+
+/** drop_qemu() - Forget the process that was held. */
+static void drop_qemu(struct keeper *keeper)
+{
+	if (keeper->qemu_watch >= 0)
+		virEventRemoveHandle(keeper->qemu_watch);
+	keeper->qemu_watch = -1;
+	qemu_clear(&keeper->qemu);
+}
+
+void keeper_found_qemu(struct keeper *keeper)
+{
+	struct qemu found;
+
+	if (qemu_find(keeper->paths->qemu_run, keeper->plan->name, &found))
+		return;
+	drop_qemu(keeper);
+	keeper->qemu = found;
+	keeper->evidence.pid = found.pid;
+	keeper->evidence.gone = false;
+	if (found.fd >= 0)
+		keeper->qemu_watch = virEventAddHandle(found.fd, VIR_EVENT_HANDLE_READABLE, on_qemu_gone, keeper, NULL);
+}
+
+static void set_boots(struct keeper *keeper, unsigned boots)
+{
+	keeper->boots = boots;
+	boots_save(keeper->paths->boots, keeper->qemu.pid, boots);
+}
+
+/** rest() - The guest cannot answer now. */
+static void rest(struct keeper *keeper)
+{
+	probe_abort(&keeper->probe);
+	health_stop(&keeper->health);
+}
+
+/** can_answer() - Do the guest's processors run, as far as is known? */
+static bool can_answer(const struct keeper *keeper)
+{
+	return keeper->life == LIFE_BOOTING || keeper->life == LIFE_RUNNING || keeper->life == LIFE_STOP_RUNNING;
+}
+
+/** probe_from_now() - @keep: it was only away. */
+static void probe_from_now(struct keeper *keeper, bool keep)
+{
+	/* Without a network of ours nothing is known that could be probed. */
+	if (keeper->plan->network)
+		health_start(&keeper->health, keep, now_ms());
+	if (!keep)
+		keeper->alive = false;
+}
+
+/** watch() - The guest is up: started by us, or found so. */
+static void watch(struct keeper *keeper)
+{
+	unsigned boots;
+
+	keeper_found_qemu(keeper);
+	keeper->evidence.up = true;
+	boots = boots_load(keeper->paths->boots, keeper->qemu.pid);
+	if (keeper->created)
+		set_boots(keeper, 1);
+	else
+		keeper->boots = boots;
+	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name, keeper->created ? " is started" : " runs already",
+		 (int)keeper->qemu.pid);
+	keeper->ready = true;
+	if (can_answer(keeper))
+		probe_from_now(keeper, false);
+	if (keeper->agent)
+		keeper_feed(keeper, LIFE_SIGN);
+}
+
+static void reboot(struct keeper *keeper)
+{
+	log_info("the guest reboots");
+	keeper->evidence = (struct evidence){ .up = true,
+					      .status_expected = keeper->evidence.status_expected,
+					      .pid = keeper->evidence.pid };
+	keeper->weighing_since = 0;
+	stop_no_linger(&keeper->stop);
+	keeper_found_qemu(keeper);
+	if (keeper->boots)
+		set_boots(keeper, keeper->boots + 1);
+	keeper->agent = false;
+	if (can_answer(keeper))
+		probe_from_now(keeper, false);
+}
+
+/** fail() - It could not be started: libvirt says why, and perhaps QEMU. */
+static void fail(struct keeper *keeper)
+{
+	char tail[2048];
+
+	qemu_log_tail(keeper->paths->qemu_log, keeper->plan->name, sizeof(tail), tail);
+	if (keeper->evidence.destroyed) {
+		keeper_end(keeper, EXIT_GUEST_DESTROYED, "the guest did not stop by the deadline and was destroyed");
+		return;
+	}
+	if (tail[0])
+		log_error("the end of QEMU's log:\n%s", tail);
+	if (keeper->config_error && keeper->plan->verbatim)
+		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml, keeper->refusal);
+	else
+		keeper_end(keeper, keeper->config_error ? EXIT_CONFIG : EXIT_GUEST_CRASHED,
+			   "the guest cannot be started: %s", keeper->refusal);
+}
+
+/** reject() - libvirtd does not take the definition. */
+static void reject(struct keeper *keeper)
+{
+	if (keeper->plan->verbatim)
+		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml, keeper->refusal);
+	else
+		keeper_end(keeper, EXIT_CONFIG, "libvirtd refuses the guest's definition: %s", keeper->refusal);
+}
+
+static void judge(struct keeper *keeper)
+{
+	char text[160], tail[2048];
+	int code = verdict_pronounce(&keeper->evidence, sizeof(text), text);
+
+	if (code == EXIT_GUEST_CRASHED) {
+		qemu_log_tail(keeper->paths->qemu_log, keeper->plan->name, sizeof(tail), tail);
+		if (tail[0])
+			log_error("the end of QEMU's log:\n%s", tail);
+	}
+	keeper_end(keeper, code, "%s", text);
+}
+
+static void define(struct keeper *keeper)
+{
+	keeper_prepare(keeper);
+	keeper->wanted = VIRT_DEFINE;
+}
+
+static void create(struct keeper *keeper)
+{
+	keeper->created = true;
+	keeper->create_tries++;
+	keeper->wanted = VIRT_CREATE;
+}
+
+static void act(struct keeper *keeper, enum life_action action)
+{
+	switch (action) {
+	case LIFE_DO_NOTHING: break;
+	case LIFE_DO_DEFINE: define(keeper); break;
+	case LIFE_DO_CREATE: create(keeper); break;
+	case LIFE_DO_WATCH: watch(keeper); break;
+	case LIFE_DO_REWATCH:
+		probe_from_now(keeper, keeper->alive);
+		if (keeper->alive)
+			keeper_feed(keeper, LIFE_SIGN);
+		break;
+	case LIFE_DO_REBOOT: reboot(keeper); break;
+	case LIFE_DO_REST: rest(keeper); break;
+	case LIFE_DO_LINGER:
+		log_info("the guest has powered off");
+		rest(keeper);
+		stop_linger(&keeper->stop, now_ms());
+		break;
+	case LIFE_DO_WEIGH:
+		rest(keeper);
+		if (!keeper->weighing_since)
+			keeper->weighing_since = now_ms();
+		break;
+	case LIFE_DO_LEAVE: keeper_end(keeper, EXIT_GUEST_OFF, "asked to stop before the guest was started"); break;
+	case LIFE_DO_REJECT: reject(keeper); break;
+	case LIFE_DO_FAIL: fail(keeper); break;
+	case LIFE_DO_JUDGE: judge(keeper); break;
+	case N_LIFE_ACTIONS: break;
+	}
+}
+
+void keeper_feed(struct keeper *keeper, enum life_event event)
+{
+	struct life_step step;
+
+	/* A start that libvirtd did not survive is no end of the guest's: it never was. */
+	if (event == LIFE_FOUND_ENDED && keeper->created && !keeper->evidence.up && keeper->create_tries < CREATE_TRIES)
+		event = LIFE_FOUND_OFF;
+	step = life_step(keeper->life, event);
+	log_debug("%s: %s -> %s, %s", life_event_name(event), life_state_name(keeper->life), life_state_name(step.next),
+		  life_action_name(step.action));
+	keeper->life = step.next;
+	act(keeper, step.action);
+}
+
+/** probe_if_due() - Begin the next probe. */
+static void probe_if_due(struct keeper *keeper, int64_t now)
+{
+	probe_expire(&keeper->probe, now);
+	if (!probe_busy(&keeper->probe) && now >= health_next(&keeper->health))
+		probe_begin(&keeper->probe, health_connect_timeout(&keeper->health), keeper->health.timeout, now);
+}
+
+static void give_wanted(struct keeper *keeper)
+{
+	if (keeper->wanted == VIRT_NOTHING || !keeper->linked || keeper->worker.busy)
+		return;
+	keeper->outdated = false;
+	worker_give(&keeper->worker, keeper->wanted);
+	keeper->wanted = VIRT_NOTHING;
+}
+
+static void feed_watchdog(struct keeper *keeper, int64_t now)
+{
+	if (!keeper->watchdog || now < keeper->next_watchdog)
+		return;
+	sd_notify(0, "WATCHDOG=1");
+	keeper->next_watchdog = now + keeper->watchdog;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/** next_deadline() - When something is due if nothing happens. */
+static int64_t next_deadline(const struct keeper *keeper)
+{
+	struct stop_view view = keeper_stop_view(keeper);
+	int64_t next = earlier(probe_deadline(&keeper->probe), stop_next(&keeper->stop, &view));
+
+	if (!probe_busy(&keeper->probe))
+		next = earlier(next, health_next(&keeper->health));
+	if (!keeper->linked && !keeper->worker.busy)
+		next = earlier(next, keeper->next_connect);
+	if (keeper->weighing_since)
+		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
+	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
+}
+
+void keeper_settle(struct keeper *keeper)
+{
+	int64_t now = now_ms();
+
+	/* Also after a power-off that turned out to be a reboot. */
+	if (keeper->stop.requested && keeper->life != LIFE_DYING && !life_stopping(keeper->life))
+		keeper_feed(keeper, LIFE_STOP);
+	if (!keeper->ended)
+		keeper_stop_carry_on(keeper, now);
+	if (keeper->weighing_since && verdict_ready(&keeper->evidence, now - keeper->weighing_since))
+		keeper_feed(keeper, LIFE_CONCLUDE);
+	if (!keeper->ended) {
+		give_wanted(keeper);
+		keeper_connect_if_due(keeper, now);
+		probe_if_due(keeper, now);
+	}
+	feed_watchdog(keeper, now);
+	keeper_report(keeper);
+	timer_set(&keeper->timer, keeper->ended ? INT64_MAX : next_deadline(keeper));
+}

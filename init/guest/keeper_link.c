@@ -1,0 +1,219 @@
+/* libvirtd: the connection, and what comes by it. */
+#include "init/guest/keeper_parts.h"
+
+#include "lib/log.h"
+
+#include <libvirt/libvirt.h>
+
+#define BACKOFF_MIN_MS 20
+#define BACKOFF_MAX_MS 500
+#define COMPLAIN_EVERY_MS 10000
+/* Asked of PID 1 with each complaint: libvirtd's own start is its business, and waiting for it no fault of ours. */
+#define EXTEND_MS 30000
+
+void keeper_connect_if_due(struct keeper *keeper, int64_t now)
+{
+	if (keeper->linked || keeper->worker.busy || now < keeper->next_connect)
+		return;
+	keeper->connection++;
+	keeper->broken = false;
+	keeper->outdated = false;
+	worker_give(&keeper->worker, VIRT_CONNECT);
+}
+
+void keeper_link_lost(struct keeper *keeper, const char *why)
+{
+	int64_t now = now_ms();
+
+	keeper->broken = true;
+	if (!keeper->linked)
+		return;
+	keeper->linked = false;
+	keeper->wanted = VIRT_NOTHING;
+	keeper->backoff = BACKOFF_MIN_MS;
+	keeper->next_connect = now + keeper->backoff;
+	keeper->away_since = now;
+	keeper->next_complaint = now + COMPLAIN_EVERY_MS;
+	log_warning("libvirtd is away: %s; the guest goes on without it", why);
+	keeper_feed(keeper, LIFE_LOST);
+}
+
+/** not_connected() - An attempt failed: try again a little later. */
+static void not_connected(struct keeper *keeper, const struct virt_result *result)
+{
+	int64_t now = now_ms();
+
+	keeper->next_connect = now + keeper->backoff;
+	keeper->backoff = keeper->backoff * 2 < BACKOFF_MAX_MS ? keeper->backoff * 2 : BACKOFF_MAX_MS;
+	log_debug("libvirtd: %s", result->text);
+	if (now < keeper->next_complaint)
+		return;
+	keeper->next_complaint = now + COMPLAIN_EVERY_MS;
+	log_warning("libvirtd cannot be reached for %lld s: %s", (long long)(now - keeper->away_since) / 1000, result->text);
+	report_extend(EXTEND_MS);
+}
+
+/** found() - What libvirtd said about the guest. */
+static void found(struct keeper *keeper, const struct virt_result *result)
+{
+	/* What happened meanwhile was heard, but an answer from before it must not undo it: ask again. */
+	if (keeper->outdated) {
+		keeper->wanted = VIRT_LOOK;
+		return;
+	}
+	if (result->found == LIFE_SUSPENDED)
+		snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%s", result->reason);
+	if (result->found == LIFE_SHUTDOWN)
+		/* QEMU waits like this after a power-off alone; at a signal it leaves. */
+		keeper->evidence.shutdown = SHUTDOWN_BY_GUEST;
+	if (result->found == LIFE_FOUND_ENDED)
+		keeper->evidence.stopped = result->stopped;
+	else if (result->found == LIFE_FOUND_OFF)
+		keeper->evidence.stopped = STOPPED_UNKNOWN;
+	keeper->agent = result->agent;
+	keeper_feed(keeper, result->found);
+	/* Over the old connection it would not have been heard. */
+	if (keeper->agent)
+		keeper_feed(keeper, LIFE_SIGN);
+}
+
+static void connected(struct keeper *keeper, const struct virt_result *result)
+{
+	int64_t now = now_ms();
+
+	if (keeper->broken) {
+		not_connected(keeper, result);
+		return;
+	}
+	log_info("connected to libvirtd after %lld ms", (long long)(now - keeper->away_since));
+	keeper->linked = true;
+	keeper->backoff = BACKOFF_MIN_MS;
+	found(keeper, result);
+}
+
+/** failed() - libvirtd is there and said no. */
+static void failed(struct keeper *keeper, const struct virt_result *result)
+{
+	switch (result->job) {
+	case VIRT_DEFINE:
+	case VIRT_CREATE:
+		snprintf(keeper->refusal, sizeof(keeper->refusal), "%s", result->text);
+		keeper->config_error = result->config_error;
+		keeper_feed(keeper, result->job == VIRT_DEFINE ? LIFE_REFUSED : LIFE_FAILED);
+		break;
+	case VIRT_LOOK: keeper->wanted = VIRT_LOOK; break;
+	case VIRT_DESTROY_GRACEFUL:
+	case VIRT_DESTROY:
+		log_warning("%s failed: %s", virt_job_name(result->job), result->text);
+		stop_failed(&keeper->stop, now_ms());
+		break;
+	case VIRT_BUTTON:
+	case VIRT_AGENT:
+	case VIRT_RESUME:
+	case VIRT_WAKE:
+		/* Often it just stopped by itself; if not, the policy tries again. */
+		log_info("%s failed: %s", virt_job_name(result->job), result->text);
+		break;
+	case VIRT_NOTHING:
+	case VIRT_CONNECT:
+	case N_VIRT_JOBS: break;
+	}
+}
+
+/** done() - libvirtd did it. */
+static void done(struct keeper *keeper, const struct virt_result *result)
+{
+	switch (result->job) {
+	case VIRT_CONNECT: connected(keeper, result); break;
+	case VIRT_LOOK: found(keeper, result); break;
+	case VIRT_DEFINE:
+		log_debug("the guest is defined");
+		keeper_feed(keeper, LIFE_DEFINED);
+		break;
+	case VIRT_CREATE: keeper_feed(keeper, LIFE_CREATED); break;
+	case VIRT_BUTTON:
+	case VIRT_AGENT:
+	case VIRT_RESUME:
+	case VIRT_WAKE:
+	case VIRT_DESTROY_GRACEFUL:
+	case VIRT_DESTROY:
+		/* The guest's own events tell what came of it. */
+	case VIRT_NOTHING:
+	case N_VIRT_JOBS: break;
+	}
+}
+
+static void on_job(struct keeper *keeper)
+{
+	const struct virt_result *result = &keeper->worker.result;
+
+	worker_taken(&keeper->worker);
+	if (keeper->ended)
+		return;
+	if (result->outcome == VIRT_DONE)
+		done(keeper, result);
+	else if (result->outcome == VIRT_FAILED)
+		failed(keeper, result);
+	else if (result->job == VIRT_CONNECT)
+		not_connected(keeper, result);
+	else
+		keeper_link_lost(keeper, result->text);
+}
+
+/** on_life() - Something happened to the guest. */
+static void on_life(struct keeper *keeper, const struct message *message)
+{
+	struct evidence *evidence = &keeper->evidence;
+
+	keeper->outdated = true;
+	if (message->life == LIFE_SHUTDOWN && evidence->shutdown != SHUTDOWN_BY_GUEST)
+		evidence->shutdown = message->shutdown;
+	if (message->life == LIFE_STOPPED)
+		evidence->stopped = message->stopped;
+	if (message->life == LIFE_SUSPENDED) {
+		/* The disk's own words came just before, and say more than this event. */
+		if (message->text[0] && !(keeper->pause_reason[0] && streq(message->text, "I/O error")))
+			snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%.*s",
+				 (int)sizeof(keeper->pause_reason) - 1, message->text);
+		log_warning("the guest is paused%s%s", keeper->pause_reason[0] ? ": " : "", keeper->pause_reason);
+	}
+	if (message->life == LIFE_UP) {
+		if (keeper->life == LIFE_PAUSED || keeper->life == LIFE_STOP_PAUSED)
+			log_info("the guest goes on");
+		keeper->pause_reason[0] = '\0';
+	}
+	keeper_feed(keeper, message->life);
+}
+
+void keeper_message(struct keeper *keeper, const struct message *message)
+{
+	if (message->type == MESSAGE_JOB) {
+		on_job(keeper);
+		return;
+	}
+	/* What an old connection had left to say is known by now, or was looked up since. */
+	if (message->connection != keeper->connection || keeper->ended)
+		return;
+	switch (message->type) {
+	case MESSAGE_JOB: break;
+	case MESSAGE_LOST: keeper_link_lost(keeper, message->text); break;
+	case MESSAGE_LIFE: on_life(keeper, message); break;
+	case MESSAGE_PANIC:
+		log_error("the guest crashed by its own account");
+		keeper->evidence.panicked = true;
+		snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "crashed");
+		keeper_feed(keeper, LIFE_SUSPENDED);
+		break;
+	case MESSAGE_DISK:
+		snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%.*s",
+			 (int)sizeof(keeper->pause_reason) - 1, message->text);
+		break;
+	case MESSAGE_AGENT:
+		log_info("the guest agent is %s", message->flag ? "connected" : "gone");
+		keeper->agent = message->flag;
+		if (message->flag)
+			keeper_feed(keeper, LIFE_SIGN);
+		break;
+	case MESSAGE_NOTE: log_warning("%s", message->text); break;
+	}
+}

@@ -1,0 +1,153 @@
+/* Setting up, the loop, and what the loop calls. */
+#include "init/guest/keeper_parts.h"
+
+#include "init/guest/signals.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <libvirt/libvirt.h>
+#include <systemd/sd-daemon.h>
+
+const struct keeper_paths keeper_paths = {
+	.uri = VIRT_URI,
+	.qemu_run = QEMU_RUN_DIRECTORY,
+	.qemu_log = "/var/log/libvirt/qemu",
+	.boots = RUN_DIRECTORY "/guest.boots",
+};
+
+static void on_signal(int watch, int fd, int events, void *opaque)
+{
+	struct keeper *keeper = opaque;
+	struct signalfd_siginfo info;
+
+	(void)watch;
+	(void)events;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		keeper_signal(keeper, &info);
+	keeper_settle(keeper);
+}
+
+static void on_message(int watch, int fd, int events, void *opaque)
+{
+	struct keeper *keeper = opaque;
+	struct message message;
+
+	(void)watch;
+	(void)fd;
+	(void)events;
+	while (inbox_take(&keeper->inbox, &message))
+		keeper_message(keeper, &message);
+	if (inbox_overflowed(&keeper->inbox)) {
+		log_warning("too many events at once: asking libvirtd what the guest does");
+		keeper->wanted = VIRT_LOOK;
+	}
+	keeper_settle(keeper);
+}
+
+static void on_timer(void *context)
+{
+	keeper_settle(context);
+}
+
+static void on_probe(void *context, enum probe_result result, int64_t started, uint64_t latency)
+{
+	struct keeper *keeper = context;
+	enum rdp_state before = keeper->health.state;
+
+	health_result(&keeper->health, result, started, now_ms());
+	if (result == PROBE_ANSWERED)
+		keeper->latency = latency;
+	if (keeper->health.state != before && keeper->health.state == RDP_ANSWERING)
+		log_info("RDP answers, in %llu us", (unsigned long long)latency);
+	else if (before == RDP_ANSWERING && keeper->health.state != before)
+		log_warning("RDP does not answer any more");
+	if (result != PROBE_SILENT && !keeper->alive) {
+		keeper->alive = true;
+		keeper_feed(keeper, LIFE_SIGN);
+	}
+	/* A probe that ends as it begins was begun by keeper_settle(), which is not done yet. */
+	keeper_report(keeper);
+	timer_set(&keeper->timer, now_ms());
+}
+
+/** begin_watchdog() - PID 1 says how often it wants to hear from the loop. */
+static void begin_watchdog(struct keeper *keeper)
+{
+	uint64_t usec;
+
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return;
+	keeper->watchdog = (int64_t)(usec / 2000);
+	keeper->next_watchdog = now_ms();
+}
+
+int keeper_init(struct keeper *keeper, const struct config *config, struct plan *plan, const struct keeper_paths *paths,
+		int signal_fd)
+{
+	int result;
+
+	*keeper = (struct keeper){ .config = config, .plan = plan, .paths = paths, .signal_fd = signal_fd };
+	keeper->qemu = QEMU_NONE;
+	keeper->qemu_watch = -1;
+	keeper->backoff = 20;
+	keeper->away_since = now_ms();
+	keeper->next_complaint = keeper->away_since + 5000;
+	keeper->evidence.status_expected = getenv("NOTIFY_SOCKET") != NULL;
+	stop_init(&keeper->stop, &config->stop);
+	health_init(&keeper->health, &config->health);
+	probe_init(&keeper->probe, plan->netinfo.guest_address, config->health.rdp_port, plan->netinfo.bridge, on_probe,
+		   keeper);
+	begin_watchdog(keeper);
+	/* Signals first: of two things that are ready the loop handles the one that was added earlier. */
+	keeper->signal_watch = virEventAddHandle(signal_fd, VIR_EVENT_HANDLE_READABLE, on_signal, keeper, NULL);
+	result = keeper->signal_watch < 0 ? -ENOMEM : inbox_init(&keeper->inbox);
+	if (result)
+		return result;
+	keeper->inbox_watch = virEventAddHandle(keeper->inbox.fd, VIR_EVENT_HANDLE_READABLE, on_message, keeper, NULL);
+	result = keeper->inbox_watch < 0 ? -ENOMEM : timer_init(&keeper->timer, on_timer, keeper);
+	if (result)
+		return result;
+	virt_init(&keeper->virt, plan, &keeper->inbox, paths->uri);
+	result = worker_start(&keeper->worker, &keeper->virt, &keeper->inbox);
+	if (result)
+		return result;
+	keeper_connect_if_due(keeper, now_ms());
+	return 0;
+}
+
+void keeper_prepare(struct keeper *keeper)
+{
+	struct failure failure;
+
+	if (plan_prepare(keeper->plan, &failure))
+		keeper_end(keeper, (int)failure.code, "%s", failure.text);
+}
+
+int keeper_run(struct keeper *keeper)
+{
+	/* It runs already? Then a stop that comes before libvirtd answers has something to stop. */
+	keeper_found_qemu(keeper);
+	if (!keeper->qemu.pid)
+		keeper_prepare(keeper);
+	keeper_settle(keeper);
+	while (!keeper->ended)
+		virEventRunDefaultImpl();
+	keeper->life = LIFE_ENDED;
+	keeper_report(keeper);
+	return keeper->exit_code;
+}
+
+void keeper_clear(struct keeper *keeper)
+{
+	worker_join(&keeper->worker);
+	virt_clear(&keeper->virt);
+	probe_abort(&keeper->probe);
+	timer_clear(&keeper->timer);
+	virEventRemoveHandle(keeper->inbox_watch);
+	virEventRemoveHandle(keeper->signal_watch);
+	if (keeper->qemu_watch >= 0)
+		virEventRemoveHandle(keeper->qemu_watch);
+	qemu_clear(&keeper->qemu);
+	inbox_clear(&keeper->inbox);
+	close(keeper->signal_fd);
+}

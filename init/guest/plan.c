@@ -1,0 +1,115 @@
+#include "init/guest/plan.h"
+
+#include "init/guest/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libxml/parser.h>
+#include <sys/stat.h>
+
+#define VERBATIM_MAX (1 << 20)
+#define LOG_DIRECTORY "/var/log/casement"
+
+/** read_verbatim() - Read the file of [guest] xml whole. */
+static int read_verbatim(const char *path, char **ret_text, struct failure *failure)
+{
+	autofclose FILE *file = fopen(path, "re");
+	autofree char *text = malloc(VERBATIM_MAX + 1);
+	size_t n;
+
+	if (!file)
+		return failure_set(failure, EXIT_CONFIG, -errno, "%s ([guest] xml) cannot be read: %s", path,
+				   strerror(errno));
+	if (!text)
+		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "%s ([guest] xml) cannot be read: out of memory", path);
+	n = fread(text, 1, VERBATIM_MAX + 1, file);
+	if (ferror(file))
+		return failure_set(failure, EXIT_CONFIG, -errno, "%s ([guest] xml) cannot be read: %s", path,
+				   strerror(errno));
+	if (n > VERBATIM_MAX)
+		return failure_set(failure, EXIT_CONFIG, -EFBIG, "%s ([guest] xml) is too big for a domain XML", path);
+	text[n] = '\0';
+	*ret_text = text;
+	text = NULL;
+	return 0;
+}
+
+/** parse_verbatim() - Take the name, and whether there is a UUID, out of the document. libvirt checks everything else. */
+static int parse_verbatim(struct plan *plan, const char *path, struct failure *failure)
+{
+	xmlDoc *document = xmlReadMemory(plan->verbatim, (int)strlen(plan->verbatim), path, NULL,
+					 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	const xmlNode *root = document ? xmlDocGetRootElement(document) : NULL;
+	int result = 0;
+
+	if (!root) {
+		const xmlError *error = xmlGetLastError();
+		const char *text = error && error->message ? error->message : "no XML";
+
+		result = failure_set(failure, EXIT_CONFIG, -EBADMSG, "%s:%d ([guest] xml): %.*s", path,
+				     error ? error->line : 0, (int)strcspn(text, "\n"), text);
+	}
+	for (const xmlNode *node = root ? root->children : NULL; node; node = node->next) {
+		if (node->type != XML_ELEMENT_NODE)
+			continue;
+		if (streq((const char *)node->name, "name") && !plan->name)
+			plan->name = (char *)xmlNodeGetContent(node);
+		if (streq((const char *)node->name, "uuid") && !plan->verbatim_uuid)
+			plan->verbatim_uuid = (char *)xmlNodeGetContent(node);
+	}
+	xmlFreeDoc(document);
+	if (result == 0 && (!plan->name || !plan->name[0]))
+		result = failure_set(failure, EXIT_CONFIG, -EBADMSG,
+				     "%s ([guest] xml) is no libvirt domain: it has no <name>", path);
+	return result;
+}
+
+int plan_begin(struct plan *plan, const struct config *config, const char *netinfo, struct failure *failure)
+{
+	int result;
+
+	*plan = (struct plan){ .config = config };
+	result = netinfo_read(netinfo, &plan->netinfo);
+	plan->network = result == 0;
+	/* A domain of somebody's own may have another network, or none. */
+	if (result && !config->guest.xml)
+		return failure_set(failure, EXIT_UNAVAILABLE, result,
+				   "there is no network for the guest: %s: %s; casement-netfw up makes it", netinfo,
+				   strerror(-result));
+	if (config->guest.xml) {
+		result = read_verbatim(config->guest.xml, &plan->verbatim, failure);
+		return result ? result : parse_verbatim(plan, config->guest.xml, failure);
+	}
+	plan->name = strdup(config->guest.name);
+	if (!plan->name)
+		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
+	return 0;
+}
+
+int plan_prepare(struct plan *plan, struct failure *failure)
+{
+	int result = 0;
+
+	if (plan->prepared)
+		return 0;
+	if (!plan->verbatim) {
+		/* virtlogd makes the file in it. */
+		if (mkdir(LOG_DIRECTORY, 0755) && errno != EEXIST)
+			return failure_set(failure, EXIT_CONFIG, -errno, "%s cannot be made: %s", LOG_DIRECTORY,
+					   strerror(errno));
+		result = host_accel(plan->config->guest.accel, HOST_KVM, &plan->kvm, failure);
+		if (result == 0)
+			result = storage_prepare(&plan->config->guest, &plan->storage, failure);
+	}
+	plan->prepared = result == 0;
+	return result;
+}
+
+void plan_clear(struct plan *plan)
+{
+	storage_clear(&plan->storage);
+	free(plan->name);
+	free(plan->verbatim);
+	free(plan->verbatim_uuid);
+	*plan = (struct plan){ .config = NULL };
+}

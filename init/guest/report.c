@@ -1,0 +1,101 @@
+/*
+ * Composer of the datagrams. All changes of one moment go into one datagram, so PID 1 never sees half of
+ * them, and wakes once.
+ *
+ * The latency of a probe differs every time; it is sent with other changes, and by itself only when it
+ * differs by a factor of two from what was sent.
+ */
+#include "init/guest/report.h"
+
+#include "lib/util.h"
+
+#include <stdarg.h>
+#include <systemd/sd-daemon.h>
+
+struct text {
+	size_t used;
+	char bytes[1024];
+};
+
+PRINTF_LIKE(2, 3) static void add(struct text *text, const char *format, ...)
+{
+	size_t room = sizeof(text->bytes) - text->used;
+	va_list arguments;
+	int n;
+
+	va_start(arguments, format);
+	n = vsnprintf(text->bytes + text->used, room, format, arguments);
+	va_end(arguments);
+	/* A field that does not fit is left out as a whole. */
+	if (n > 0 && (size_t)n < room)
+		text->used += (size_t)n;
+	else
+		text->bytes[text->used] = '\0';
+}
+
+/** add_text() - A field of free text: line breaks would end it. */
+static void add_text(struct text *text, const char *name, const char *value)
+{
+	char clean[160];
+
+	snprintf(clean, sizeof(clean), "%s", value);
+	for (char *at = clean; *at; at++) {
+		if ((unsigned char)*at < ' ')
+			*at = ' ';
+	}
+	add(text, "%s=%s\n", name, clean);
+}
+
+static bool differs_much(uint64_t a, uint64_t b)
+{
+	return a > b * 2 || b > a * 2;
+}
+
+static void add_guest(struct text *text, const struct report_facts *old, const struct report_facts *new, bool all)
+{
+	if (all || new->state != old->state)
+		add(text, WIRE_GUEST_STATE "=%s\n", guest_state_name(new->state));
+	if (all || !streq(new->reason, old->reason))
+		add_text(text, WIRE_GUEST_REASON, new->reason);
+	if (all || new->pid != old->pid)
+		add(text, WIRE_GUEST_PID "=%d\n", (int)new->pid);
+	if (new->address[0] && (all || !streq(new->address, old->address)))
+		add(text, WIRE_GUEST_ADDRESS "=%s\n", new->address);
+	if (all || new->rdp != old->rdp)
+		add(text, WIRE_RDP "=%s\n", rdp_state_name(new->rdp));
+	if (new->boots && (all || new->boots != old->boots))
+		add(text, WIRE_BOOTS "=%u\n", new->boots);
+	if (all || new->phase != old->phase)
+		add(text, WIRE_STOP_PHASE "=%s\n", stop_phase_name(new->phase));
+}
+
+void report_send(struct report *report, const struct report_facts *facts)
+{
+	const struct report_facts *old = &report->last;
+	struct text text = { .used = 0 };
+	uint64_t latency = old->latency;
+
+	if (facts->known)
+		add_guest(&text, old, facts, !old->known);
+	if (facts->known && facts->latency && (text.used || differs_much(facts->latency, old->latency))) {
+		latency = facts->latency;
+		if (latency != old->latency)
+			add(&text, WIRE_RDP_LATENCY_US "=%llu\n", (unsigned long long)latency);
+	}
+	if (facts->ready && !old->ready)
+		add(&text, "READY=1\n");
+	if (facts->stopping && !old->stopping)
+		add(&text, "STOPPING=1\n");
+	if (!report->sent || !streq(facts->status, old->status))
+		add_text(&text, "STATUS", facts->status);
+	if (text.used)
+		sd_notify(0, text.bytes);
+	report->sent = true;
+	report->last = *facts;
+	report->last.latency = latency;
+}
+
+void report_extend(int64_t ms)
+{
+	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)ms * 1000);
+}

@@ -1,0 +1,34 @@
+/* What PID 1 knows of the guest: sd_notify datagrams with what has changed, and nothing when nothing has. */
+#pragma once
+
+#include "lib/wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct report_facts {
+	bool known; /* the guest's state is; until then PID 1 keeps what it was told by a predecessor */
+	enum guest_state state;
+	char reason[160];
+	pid_t pid; /* QEMU's; 0: none */
+	char address[16]; /* the guest's, dotted decimal; empty: not known */
+	enum rdp_state rdp;
+	uint64_t latency; /* us, of the last answer; 0: none */
+	unsigned boots;   /* 0: not known */
+	enum stop_phase phase;
+	char status[160]; /* one line for people */
+	bool ready;
+	bool stopping;
+};
+
+struct report {
+	bool sent; /* anything */
+	struct report_facts last;
+};
+
+/** report_send() - Tell PID 1 what differs from what it was told last. */
+void report_send(struct report *report, const struct report_facts *facts);
+
+/** report_extend() - Ask PID 1 for patience: @ms from now until the start or the stop is done. */
+void report_extend(int64_t ms);

@@ -1,0 +1,97 @@
+/*
+ * In this order: the disk if it exists; else an overlay on the base if that exists; else an error that says what to mount.
+ * Then the identity beside it.
+ */
+#include "init/guest/storage.h"
+
+#include "init/guest/overlay.h"
+
+#include <errno.h>
+
+/* Where the state of a guest goes whose disk is a block device: there is no room beside that. */
+#define STORAGE_DIRECTORY "/storage"
+
+static int out_of_memory(struct failure *failure)
+{
+	return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
+}
+
+/** find_disk() - Open the disk, after making it if need be. */
+static int find_disk(const struct guest_config *config, struct disk *ret_disk, struct failure *failure)
+{
+	struct disk base;
+	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
+
+	if (result != -ENOENT)
+		return result;
+	result = disk_open(config->base, "base", false, &base, failure);
+	if (result == -ENOENT)
+		return failure_set(failure, EXIT_CONFIG, result,
+				   "there is no disk for the guest: neither %s ([guest] disk) nor a base image %s ([guest] "
+				   "base) exists; mount your Windows with -v /path/windows.qcow2:%s, or put a base into the "
+				   "image as %s and mount a volume on the directory of %s",
+				   config->disk, config->base, config->disk, config->base, config->disk);
+	if (result)
+		return result;
+	result = overlay_create(config->disk, &base, failure);
+	disk_clear(&base);
+	if (result)
+		return result;
+	result = disk_open(config->disk, "disk", true, ret_disk, failure);
+	if (result == -ENOENT)
+		failure_set(failure, EXIT_CONFIG, result, "the disk %s was made and has vanished", config->disk);
+	return result;
+}
+
+/** name_files() - Fill in the paths beside the disk. @ret_identity: allocated. */
+static int name_files(const struct guest_config *config, struct storage *storage, char **ret_identity)
+{
+	const char *slash = strrchr(config->disk, '/');
+	int length = (int)(slash - config->disk);
+	const char *directory = config->disk;
+
+	if (storage->disk.links[0].block) {
+		directory = STORAGE_DIRECTORY;
+		length = sizeof(STORAGE_DIRECTORY) - 1;
+	}
+	if (asprintf(ret_identity, "%.*s%s.uuid", length, directory, slash) < 0) {
+		*ret_identity = NULL;
+		return -ENOMEM;
+	}
+	if (asprintf(&storage->nvram, "%.*s/%s_VARS.fd", length, directory, config->name) < 0) {
+		storage->nvram = NULL;
+		return -ENOMEM;
+	}
+	if (asprintf(&storage->tpm, "%.*s/%s.tpm", length, directory, config->name) < 0) {
+		storage->tpm = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int storage_prepare(const struct guest_config *config, struct storage *ret_storage, struct failure *failure)
+{
+	autofree char *identity = NULL;
+	struct storage storage = { .nvram = NULL };
+	int result = find_disk(config, &storage.disk, failure);
+
+	if (result)
+		return result;
+	if (name_files(config, &storage, &identity))
+		result = out_of_memory(failure);
+	else
+		result = identity_load(identity, storage.disk.links[0].format, storage.uuid, failure);
+	if (result)
+		storage_clear(&storage);
+	else
+		*ret_storage = storage;
+	return result;
+}
+
+void storage_clear(struct storage *storage)
+{
+	disk_clear(&storage->disk);
+	free(storage->nvram);
+	free(storage->tpm);
+	*storage = (struct storage){ .nvram = NULL };
+}

@@ -1,0 +1,23 @@
+/* What the guest keeps: its disk, its identity, and where its firmware and its TPM keep theirs. */
+#pragma once
+
+#include "init/guest/disk.h"
+#include "init/guest/identity.h"
+#include "lib/config.h"
+
+struct storage {
+	struct disk disk;
+	char uuid[IDENTITY_UUID_SIZE];
+	char *nvram; /* path of the UEFI variables */
+	char *tpm;   /* directory of the TPM's state */
+};
+
+/**
+ * storage_prepare() - Find or make the guest's disk, and its identity.
+ * @ret_storage: filled on success, to be freed with storage_clear()
+ *
+ * A disk that exists is never changed. Return: 0, or -errno with @failure filled.
+ */
+int storage_prepare(const struct guest_config *config, struct storage *ret_storage, struct failure *failure);
+
+void storage_clear(struct storage *storage);

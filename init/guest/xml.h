@@ -1,0 +1,28 @@
+/* The domain XML: a pure function of what was decided and found elsewhere. */
+#pragma once
+
+#include "init/guest/capabilities.h"
+#include "init/guest/disk.h"
+#include "lib/config.h"
+
+/* Where the guest's serial port is logged, by virtlogd and bounded by it. */
+#define XML_SERIAL_LOG "/var/log/casement/serial.log"
+
+struct xml_spec {
+	const struct guest_config *config; /* name, memory, cpus, profile, firmware, tpm, mac */
+	const struct disk *disk;
+	const char *uuid;
+	const char *nvram; /* path of the UEFI variables */
+	const char *bridge;
+	unsigned mtu; /* 0: not said */
+	bool kvm;
+	uint32_t hyperv; /* struct capabilities */
+};
+
+/**
+ * xml_build() - The XML of the guest.
+ * @ret_xml: allocated
+ *
+ * Return: 0, -EILSEQ if a name or path is not valid UTF-8, or -ENOMEM.
+ */
+int xml_build(const struct xml_spec *spec, char **ret_xml);

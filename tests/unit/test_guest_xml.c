@@ -1,0 +1,142 @@
+/*
+ * The domain XML against golden files: every profile, firmware and accelerator.
+ *
+ * Run with CASEMENT_GOLDEN_UPDATE=1 to write the files anew, and read the difference. That libvirt's schema accepts them
+ * is a test of its own (meson's guest_xml_schema), and that libvirtd starts them is tests/guest's.
+ */
+#include "init/guest/xml.h"
+#include "lib/util.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#define HYPERV_ALL ((1U << N_HYPERV_FEATURES) - 1)
+
+static struct disk_link overlay[] = {
+	{ (char[]){ "/storage/windows.qcow2" }, IMAGE_QCOW2, false },
+	{ (char[]){ "/images/windows.qcow2" }, IMAGE_QCOW2, false },
+	{ (char[]){ "/images/<&\"'>.raw" }, IMAGE_RAW, false },
+};
+
+struct golden {
+	const char *file;
+	size_t links;
+	struct guest_config config;
+	bool kvm;
+	bool direct;
+	bool block;
+	uint32_t hyperv;
+	unsigned mtu;
+};
+
+#define CONFIG(p, f, ...)                                                                                              \
+	{ .name = (char[]){ "windows" }, .memory = 4ULL << 30, .cpus = 2, .profile = PROFILE_##p, .firmware = FIRMWARE_##f, \
+	  .mac = { 0x52, 0x54, 0x00, 0xca, 0x5e, 0x01 }, __VA_ARGS__ }
+
+static const struct golden goldens[] = {
+	{ "windows-kvm.xml", 1, CONFIG(WINDOWS, BIOS), true, true, false, HYPERV_ALL, 1500 },
+	{ "windows-kvm-no-hyperv.xml", 1, CONFIG(WINDOWS, BIOS), true, true, false, 0, 1500 },
+	{ "windows-kvm-old-hyperv.xml", 1, CONFIG(WINDOWS, BIOS), true, true, false,
+	  HYPERV_BIT(HYPERV_RELAXED) | HYPERV_BIT(HYPERV_VAPIC) | HYPERV_BIT(HYPERV_SPINLOCKS), 1500 },
+	{ "windows-tcg.xml", 2, CONFIG(WINDOWS, BIOS), false, true, false, HYPERV_ALL, 1500 },
+	{ "windows-kvm-uefi.xml", 1, CONFIG(WINDOWS, UEFI), true, true, false, HYPERV_ALL, 1500 },
+	{ "windows-kvm-secure-tpm.xml", 1, CONFIG(WINDOWS, UEFI_SECURE, .tpm = true), true, true, false, HYPERV_ALL, 1500 },
+	{ "windows-tcg-secure-tpm.xml", 1, CONFIG(WINDOWS, UEFI_SECURE, .tpm = true), false, true, false, 0, 1500 },
+	{ "windows-virtio-kvm.xml", 3, CONFIG(WINDOWS_VIRTIO, BIOS), true, true, false, HYPERV_ALL, 1450 },
+	{ "windows-virtio-tcg.xml", 1, CONFIG(WINDOWS_VIRTIO, UEFI), false, false, false, 0, 0 },
+	{ "linux-kvm.xml", 1, CONFIG(LINUX, BIOS), true, true, false, HYPERV_ALL, 1500 },
+	{ "linux-tcg-uefi-tpm.xml", 1, CONFIG(LINUX, UEFI, .tpm = true), false, false, false, 0, 1500 },
+	{ "linux-tcg-block.xml", 1, CONFIG(LINUX, BIOS), false, true, true, 0, 1500 },
+};
+
+static char *build(const struct golden *golden)
+{
+	struct disk disk = { .n = golden->links, .direct = golden->direct };
+	const struct xml_spec spec = {
+		.config = &golden->config,
+		.disk = &disk,
+		.uuid = "1d1c8f5e-7c63-4c2c-9d2e-5d5a0f0f6b01",
+		.nvram = "/storage/windows_VARS.fd",
+		.bridge = "virbr1",
+		.mtu = golden->mtu,
+		.kvm = golden->kvm,
+		.hyperv = golden->hyperv,
+	};
+	struct disk_link block = { (char[]){ "/dev/vdb" }, IMAGE_RAW, true };
+	char *xml = NULL;
+
+	memcpy(disk.links, overlay, sizeof(overlay));
+	if (golden->block)
+		disk.links[0] = block;
+	assert_int_equal(xml_build(&spec, &xml), 0);
+	return xml;
+}
+
+static char *read_whole(const char *path)
+{
+	autofclose FILE *file = fopen(path, "re");
+	char *text = calloc(1, 65536);
+
+	assert_non_null(text);
+	if (file)
+		text[fread(text, 1, 65535, file)] = '\0';
+	return text;
+}
+
+static void matches_golden(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(goldens); i++) {
+		autofree char *xml = build(&goldens[i]);
+		autofree char *expected = NULL;
+		char path[512];
+
+		snprintf(path, sizeof(path), GOLDEN_DIRECTORY "/%s", goldens[i].file);
+		if (getenv("CASEMENT_GOLDEN_UPDATE")) {
+			autofclose FILE *file = fopen(path, "we");
+
+			assert_non_null(file);
+			fputs(xml, file);
+			continue;
+		}
+		expected = read_whole(path);
+		if (!streq(xml, expected))
+			fail_msg("%s is not what xml_build() makes:\n%s", path, xml);
+	}
+}
+
+/* The same input, the same text. */
+static void is_pure(void **state)
+{
+	autofree char *first = build(&goldens[0]);
+	autofree char *second = build(&goldens[0]);
+
+	(void)state;
+	assert_string_equal(first, second);
+}
+
+static void refuses_what_is_not_text(void **state)
+{
+	struct golden golden = goldens[0];
+	struct disk disk = { .n = 1, .links = { { (char[]){ "/storage/\xff\xfe" }, IMAGE_RAW, false } } };
+	const struct xml_spec spec = { .config = &golden.config, .disk = &disk, .uuid = "", .nvram = "", .bridge = "" };
+	char *xml = NULL;
+
+	(void)state;
+	assert_int_equal(xml_build(&spec, &xml), -EILSEQ);
+	assert_null(xml);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(matches_golden),
+		cmocka_unit_test(is_pure),
+		cmocka_unit_test(refuses_what_is_not_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
