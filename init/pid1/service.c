@@ -122,6 +122,15 @@ static void describe_end(struct service *service)
 		snprintf(service->problem, sizeof(service->problem), "exited with %d", WEXITSTATUS(service->wait_status));
 }
 
+/* A long healthy life makes up for the failures before it. A long start does not: a service that hangs is not healthy. */
+static void forget_failures(const struct step *step)
+{
+	struct service *service = step->service;
+
+	if (service->state == SERVICE_READY && step->now - service->since >= service->config->healthy_after)
+		service->failures = 0;
+}
+
 /* Gone on its own account. For a oneshot the end with 0 is what makes it ready. */
 static void exited(const struct step *step)
 {
@@ -131,11 +140,11 @@ static void exited(const struct step *step)
 	service->pid = 0;
 	if (clean && service->config->type == SERVICE_ONESHOT) {
 		service->failures = 0;
+		service->starves = NEVER; /* there is nobody left who could feed the watchdog */
 		become_ready(step);
 		return;
 	}
-	if (step->now - service->started >= service->config->healthy_after)
-		service->failures = 0;
+	forget_failures(step);
 	describe_end(service);
 	/* A notify service that ends with 0 before it was ready did not do what it was started for. */
 	decide_restart(step, !clean || service->state == SERVICE_STARTING);
@@ -166,6 +175,7 @@ static void starved(const struct step *step)
 {
 	struct service *service = step->service;
 
+	forget_failures(step);
 	snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms", service->config->watchdog);
 	step->effects->kill(step->effects->context, service, SIGABRT, 0);
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
