@@ -16,7 +16,9 @@ static void copy_text(char *to, size_t size, const char *from)
 	for (; *from && n + 1 < size; from++) {
 		bool control = *from == 0x7f || (*from > 0 && *from < ' ');
 
-		to[n++] = control ? ' ' : *from;
+		to[n++] = *from;
+		if (control)
+			to[n - 1] = (char)0x20; /* a blank */
 	}
 	/* Do not end inside a UTF-8 sequence. */
 	while (*from && n && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
