@@ -26,13 +26,14 @@ REPORTERS = {
     "send_request": (4, "", " %s: %s"),
     "change_address": (3, "", " %s: %s"),
     "judge": (3, "", ""),
+    "keeper_end": (2, "", ""),
 }
 
 # They take a format, too, but what they write is no error: data, a state for the log's reader, files.
-OTHER_FORMATS = {"log_message", "log_info", "log_debug", "add"}
+OTHER_FORMATS = {"log_message", "log_info", "log_debug", "add", "fill", "say"}
 
-# snprintf() into one of these makes a message, or the part of one that has the words.
-MESSAGE_BUFFERS = {"problem", "reason", "text", "ret_text", "action", "ret_reason"}
+# snprintf() into one of these makes a message, or the part of one that has the words; and what comes behind it.
+MESSAGE_BUFFERS = {"problem": "", "reason": "", "text": "", "ret_text": "", "ret_reason": "", "action": " %s: %s"}
 
 # Sentences without their beginning: "…: "VALUE" is not a number". They are returned or assigned, not passed.
 FRAGMENTS = {
@@ -47,8 +48,12 @@ TOKEN = re.compile(r"""
   | (?P<string>"(?:[^"\\\n]|\\.)*")
   | (?P<char>'(?:[^'\\\n]|\\.)*')
   | (?P<name>[A-Za-z_]\w*)
+  | (?P<number>\d\w*)
   | (?P<other>\S)
 """, re.X | re.S | re.M)
+
+# Adjacent ones are one value: "%s%s%s".
+CONVERSION = re.compile(r"(?:%[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|z|j|t)?[a-zA-Z])+")
 
 ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "0": "\0", "r": "\r", "'": "'", "v": "\v", "f": "\f"}
 
@@ -140,21 +145,39 @@ class Message:
     """A format with everything that is always said around it."""
 
     def __init__(self, source, line, text):
+        self.file = source.name
         self.place = f"{source.name}:{line}"
         self.text = " ".join(text.split())
 
+    def pattern(self, value):
+        """What matches this message, with @value for each of its values. The beginning of a sentence may stand before it."""
+        parts = CONVERSION.split(self.text.replace("%%", "\0"))
+        body = value.join(re.escape(part) for part in parts).replace("\0", "%")
+        rest = ".*" if self.text.endswith(":") else ""
+        return re.compile(r"(?:.*(?:: |\) |\" |, ))?" + body.replace(r"\ ", " ").strip() + rest)
+
     @property
-    def pattern(self):
-        """What matches this message with any values. A part such as "%s%s" may be empty; a beginning may stand before it."""
-        parts = re.split(r"%[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|z|j|t)?[a-zA-Z]", self.text.replace("%%", "\0"))
-        body = ".*?".join(re.escape(" ".join(part.split(" "))) for part in parts).replace("\0", "%")
-        body = body.replace(r"\ ", " ")
-        return re.compile(r"(?:.*(?:: |\) |\" |, ))?" + body.strip())
+    def loose(self):
+        """Matches the message with any values, as it may be seen in a log."""
+        return self.pattern("(?:.*?)")
+
+    @property
+    def strict(self):
+        """Matches the message with PLACEHOLDERS for its values, as docs/messages.md shows it.
+
+        One that says little by itself has nothing else for its values: "%s is %s" would match every sentence.
+        """
+        return self.loose if self.is_specific else self.pattern(r"(?:[A-Z][A-Z0-9_.:/-]*(?: [A-Z][A-Z0-9_.:/-]*)*)?")
+
+    @property
+    def is_specific(self):
+        """Does it say enough by itself that a text which matches it must be meant to?"""
+        return len(re.findall(r"[A-Za-z]{2,}", CONVERSION.sub("", self.text))) >= 3
 
     @property
     def has_words(self):
         """Does it say anything by itself? "%s: %s" does not."""
-        return re.search(r"[A-Za-z]{2}", re.sub(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z|j|t)?[a-zA-Z]", "", self.text)) is not None
+        return re.search(r"[A-Za-z]{2}", CONVERSION.sub("", self.text)) is not None
 
 
 def sources():
@@ -194,6 +217,16 @@ def is_sentence(text):
     return re.match(r"[a-zA-Z\"'%]", text) is not None and len(re.findall(r"[A-Za-z]{2,}", text)) >= 2
 
 
+def initializers(source, macros):
+    """char text[512] = "these services wait for each other:" """
+    for at, token in enumerate(source.tokens):
+        if token.kind == "name" and token.text in MESSAGE_BUFFERS and source.tokens[at + 1].text == "[":
+            is_string = [other.text for other in source.tokens[at + 3:at + 5]] == ["]", "="]
+            for text in source.literals(source.tokens[at + 5:at + 6], macros) if is_string else []:
+                if is_sentence(text):
+                    yield Message(source, token.line, text)
+
+
 def messages():
     """Every message of the programs, as a list."""
     all_sources = list(sources())
@@ -207,7 +240,8 @@ def messages():
             place, before, after = REPORTERS.get(token.text, (None, "", ""))
             if token.text == "snprintf" and len(arguments) > 2:
                 names = [t.text for t in arguments[0] if t.kind == "name"]
-                place = 2 if MESSAGE_BUFFERS.intersection(names) else None
+                buffer = next((name for name in names if name in MESSAGE_BUFFERS), None)
+                place, after = (2, MESSAGE_BUFFERS[buffer]) if buffer else (None, "")
             elif token.text == "fprintf" and [t.text for t in arguments[0]] == ["stderr"]:
                 place = 1
             if place is None or place >= len(arguments):
@@ -220,11 +254,12 @@ def messages():
             for text in texts:
                 if Message(source, token.line, text).has_words:
                     found.append(Message(source, token.line, before + text + after))
+        found += initializers(source, macros)
         if source.name in FRAGMENTS:
             found += fragments(source, macros)
     unique = {}
     for message in found:
-        unique.setdefault((message.place.partition(":")[0], message.text), message)
+        unique.setdefault((message.file, message.text), message)
     return list(unique.values())
 
 

@@ -104,7 +104,7 @@ def table(path, *head):
 
 def spans(text):
     """The code spans of a text."""
-    return [span.replace("\\|", "|") for span in re.findall(r"`([^`]+)`", text)]
+    return [match[1].replace("\\|", "|") for match in re.findall(r"(`+)(.+?)\1(?!`)", text)]
 
 
 def span(cell):
