@@ -100,6 +100,16 @@ class StatusTest(unittest.TestCase):
                                      ("guest.stop_phase", "casement_stop_phase", "phase")):
             self.assertEqual(fields[field], metrics[metric][1][label], field)
 
+    def test_reasons_of_a_pause(self):
+        """What casement-guest can say while the guest is paused is in the table, and nothing else is."""
+        sources = "".join(documents.read(path) for path in sorted((documents.TOP / "init/guest").glob("*.c")))
+        body = re.search(r"const char \*virt_pause_reason\(int reason\)\n\{(.*?)\n\}", sources, re.S)[1]
+        real = set(re.findall(r'return "([^"]+)"', body)) | {"ENOSPC", "asleep"}
+        self.assertIn('"ENOSPC"', sources)
+        self.assertIn('return "asleep"', sources)
+        rows = self.rows("reason", "what happened")
+        self.assertEqual({reason for row in rows for reason in documents.spans(row[0])}, real)
+
     def test_verbs(self):
         sentence = self.answers["no-such-verb"].strip()
         self.assertIn(f"`{sentence}`", documents.read(PAGE))
