@@ -85,13 +85,21 @@ static void take_exec(struct pid1 *pid1, size_t index, int64_t now)
 	supervisor_event(&pid1->supervisor, service, result ? SERVICE_EXEC_FAILED : SERVICE_EXECED, now);
 }
 
+/* What a service's process said before it died: now that it is dead, all of it is in the sockets and in the pipe. */
+static void take_last_words(struct pid1 *pid1, pid_t pid, int64_t now)
+{
+	for (size_t i = 0; i < pid1->supervisor.n_services; i++) {
+		if (pid1->supervisor.services[i].pid != pid)
+			continue;
+		take_exec(pid1, i, now);
+		take_datagrams(pid1, i, now);
+		output_pipe_finish(&pid1->output, &pid1->channels[i].output, pid1->config->services[i].name);
+	}
+}
+
 /* Return: whether children may be left that are dead already. */
 static bool reap(struct pid1 *pid1, int64_t now)
 {
-	for (size_t i = 0; i < pid1->supervisor.n_services; i++) {
-		take_datagrams(pid1, i, now);
-		take_exec(pid1, i, now);
-	}
 	for (int i = 0; i < REAP_BATCH; i++) {
 		int status;
 		pid_t pid = waitpid(-1, &status, WNOHANG);
@@ -101,6 +109,7 @@ static bool reap(struct pid1 *pid1, int64_t now)
 		pid1->supervisor.no_children = pid < 0 && errno == ECHILD;
 		if (pid <= 0)
 			return false;
+		take_last_words(pid1, pid, now);
 		supervisor_reaped(&pid1->supervisor, pid, status, now);
 	}
 	return true;
@@ -191,7 +200,8 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 void loop_run(struct pid1 *pid1)
 {
 	struct epoll_event events[MAX_EVENTS];
-	bool more = false;
+	/* Whoever started us may have left us children; and where there are none, this is how we know. */
+	bool more = reap(pid1, now_ms());
 
 	for (;;) {
 		int64_t now = now_ms();
@@ -212,11 +222,6 @@ void loop_run(struct pid1 *pid1)
 
 void loop_drain(struct pid1 *pid1)
 {
-	for (size_t i = 0; i < pid1->supervisor.n_services; i++) {
-		struct output_pipe *pipe = &pid1->channels[i].output;
-
-		/* At most what a pipe holds: whoever still writes had its time. */
-		for (size_t taken = 0; taken < 65536; taken += sizeof(pipe->line))
-			output_pipe_drain(&pid1->output, pipe, pid1->config->services[i].name);
-	}
+	for (size_t i = 0; i < pid1->supervisor.n_services; i++)
+		output_pipe_finish(&pid1->output, &pid1->channels[i].output, pid1->config->services[i].name);
 }

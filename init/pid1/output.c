@@ -158,13 +158,13 @@ static void write_child_line(struct output *output, const char *module, const ch
 		output_line(output, level, module, line, length);
 }
 
-void output_pipe_drain(struct output *output, struct output_pipe *pipe, const char *module)
+size_t output_pipe_drain(struct output *output, struct output_pipe *pipe, const char *module)
 {
 	ssize_t n = read(pipe->read_fd, pipe->line + pipe->length, sizeof(pipe->line) - pipe->length);
 	size_t begin = 0;
 
 	if (n <= 0)
-		return;
+		return 0;
 	pipe->length += (size_t)n;
 	for (;;) {
 		const char *end = memchr(pipe->line + begin, '\n', pipe->length - begin);
@@ -180,4 +180,18 @@ void output_pipe_drain(struct output *output, struct output_pipe *pipe, const ch
 	}
 	pipe->length -= begin;
 	memmove(pipe->line, pipe->line + begin, pipe->length);
+	return (size_t)n;
+}
+
+void output_pipe_finish(struct output *output, struct output_pipe *pipe, const char *module)
+{
+	size_t n, taken = 0;
+
+	/* At most what a pipe holds: another writer may still be there, and never stop. */
+	do {
+		n = output_pipe_drain(output, pipe, module);
+		taken += n;
+	} while (n && taken < 65536);
+	write_child_line(output, module, pipe->line, pipe->length);
+	pipe->length = 0;
 }

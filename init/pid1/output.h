@@ -44,5 +44,11 @@ void output_sink(void *context, enum log_level level, const char *text, size_t l
 /** output_pipe_open() - Return: 0 or -errno. */
 int output_pipe_open(struct output_pipe *pipe);
 
-/** output_pipe_drain() - Take what is there, at most one buffer full so that nobody starves, and write the whole lines. */
-void output_pipe_drain(struct output *output, struct output_pipe *pipe, const char *module);
+/**
+ * output_pipe_drain() - Take what is there, at most one buffer full so that nobody starves, and write the whole lines.
+ * Return: the number of bytes that were there.
+ */
+size_t output_pipe_drain(struct output *output, struct output_pipe *pipe, const char *module);
+
+/** output_pipe_finish() - The writer is gone: take all that is there, and what has no line break is a line. */
+void output_pipe_finish(struct output *output, struct output_pipe *pipe, const char *module);

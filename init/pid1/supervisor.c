@@ -94,7 +94,9 @@ void supervisor_hurry(struct supervisor *supervisor, int64_t now)
 		return;
 	main->stop_value = stop_value(supervisor, now);
 	if (main->state == SERVICE_STOPPING && !main->killed) {
-		main->deadline = now + main->config->stop_timeout;
+		/* Asking again and again must not buy it time. */
+		if (main->deadline > now + main->config->stop_timeout)
+			main->deadline = now + main->config->stop_timeout;
 		supervisor->effects->kill(supervisor->effects->context, main, SIGQUIT, 0);
 	}
 }
@@ -156,7 +158,7 @@ static bool revive_main(struct supervisor *supervisor, struct service *service, 
 	service->stop_value = stop_value(supervisor, now);
 	service_event(service, SERVICE_START, supervisor->effects, now);
 	service_event(service, SERVICE_STOP, supervisor->effects, now);
-	return true;
+	return !service_is_down(service);
 }
 
 void supervisor_event(struct supervisor *supervisor, struct service *service, enum service_event event, int64_t now)
@@ -171,10 +173,21 @@ void supervisor_event(struct supervisor *supervisor, struct service *service, en
 		consider_end(supervisor, service, now);
 }
 
+/* Each process of the main service is told once. */
+static void tell_main(struct supervisor *supervisor)
+{
+	struct guest *guest = &supervisor->guest;
+	const struct service *main = supervisor->main;
+
+	if (!main || !main->pid || guest->told == main->pid)
+		return;
+	guest->told = main->pid;
+	supervisor->effects->kill(supervisor->effects->context, main, SIGUSR1, guest->wait_status);
+}
+
 static void guest_reaped(struct supervisor *supervisor, int wait_status, int64_t now)
 {
 	struct guest *guest = &supervisor->guest;
-	struct service *main = supervisor->main;
 
 	guest->dead = true;
 	guest->wait_status = wait_status;
@@ -183,8 +196,6 @@ static void guest_reaped(struct supervisor *supervisor, int wait_status, int64_t
 		log_info("QEMU (pid %d) was killed by SIG%s", (int)guest->pid, sigabbrev_np(WTERMSIG(wait_status)));
 	else
 		log_info("QEMU (pid %d) exited with %d", (int)guest->pid, WEXITSTATUS(wait_status));
-	if (main && main->pid)
-		supervisor->effects->kill(supervisor->effects->context, main, SIGUSR1, wait_status);
 	supervisor->changes++;
 }
 
@@ -207,26 +218,35 @@ void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status
 		supervisor_event(supervisor, service, SERVICE_EXITED, now);
 		return;
 	}
-	if (supervisor->guest.pid == pid && !supervisor->guest.dead)
-		guest_reaped(supervisor, wait_status, now);
-	else
+	if (supervisor->guest.pid != pid || supervisor->guest.dead) {
 		remember_orphan(supervisor, pid, wait_status, now);
+		return;
+	}
+	guest_reaped(supervisor, wait_status, now);
+	/* Before its first word the signal would end it; it will be told when it reports the guest. */
+	if (supervisor->main && supervisor->main->spoke)
+		tell_main(supervisor);
 }
 
 void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
 {
 	struct guest *guest = &supervisor->guest;
 
-	if (pid == guest->pid)
+	if (pid == guest->pid) {
+		if (guest->dead)
+			tell_main(supervisor);
 		return;
+	}
 	guest->pid = pid;
 	guest->dead = false;
+	guest->told = 0;
 	for (size_t i = 0; pid && i < ORPHANS_REMEMBERED; i++) {
 		const struct orphan *orphan = &supervisor->orphans[i];
 
 		/* An old one with the same number was another process. */
 		if (orphan->pid == pid && now - orphan->reaped < ORPHAN_MEMORY_MS) {
 			guest_reaped(supervisor, orphan->wait_status, now);
+			tell_main(supervisor);
 			return;
 		}
 	}
@@ -244,7 +264,9 @@ static void step_services(struct supervisor *supervisor, int64_t now)
 	}
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = &supervisor->services[i];
-		bool wanted = supervisor->phase == PHASE_RUN || (supervisor->phase == PHASE_STOP && service->started_once);
+		/* While we stop, what died is started again for those who still need it, and only for them. */
+		bool wanted = supervisor->phase == PHASE_RUN ||
+			      (service->started_once && has_living_dependents(supervisor, service));
 
 		if (service->state == SERVICE_WAITING && wanted && conditions_are_met(supervisor, service))
 			supervisor_event(supervisor, service, SERVICE_START, now);

@@ -30,6 +30,7 @@ struct guest {
 	pid_t pid; /* QEMU's; 0: none */
 	bool dead; /* QEMU was reaped; wait_status says how it ended */
 	int wait_status;
+	pid_t told; /* the process of the main service that was told so */
 	enum rdp_state rdp;
 	unsigned rdp_latency_us;
 	unsigned boots;
