@@ -87,7 +87,7 @@ class SignalsTest(unittest.TestCase):
         text = documents.read(documents.TOP / "init/pid1/loop.c")
         body = text[text.index("void loop_signals"):text.index("static int control")] + \
             text[text.index("static bool take_signal("):text.index("static bool take_signals(")]
-        used = {name for name in re.findall(r"\bSIG[A-Z]+\b", body) if name != "SIGRTMIN"} | {"SIGRTMIN+3"}
+        used = {name for name in re.findall(r"\bSIG[A-Z0-9]+\b", body) if name != "SIGRTMIN"} | {"SIGRTMIN+3"}
         self.assertEqual({name for row in self.named() for name in row}, used)
 
     def test_faults_are_those_that_are_left_unblocked(self):
