@@ -119,6 +119,18 @@ class ExamplesTest(unittest.TestCase):
         self.assertTrue(check(f"[guest]\nname = {'x' * (198 - len('name = '))}\n")[0])
         self.assertFalse(check(f"[guest]\nname = {'x' * (199 - len('name = '))}\n")[0])
 
+    def test_ten_capabilities(self):
+        """The README counts those of compose.yaml."""
+        compose = documents.read(documents.TOP / "docker/compose.yaml")
+        names = re.findall(r"^ +- ([A-Z_]+)\b", compose[compose.index("cap_add:"):compose.index("environment:")], re.M)
+        self.assertEqual(len(names), 10)
+        self.assertIn("ten capabilities", documents.read(documents.TOP / "README.md"))
+
+    def test_a_hash_behind_a_value(self):
+        """It is no comment, as configuration.md says; a blank and a semicolon are."""
+        self.assertFalse(check("[guest]\ncpus = 2 # two\n")[0])
+        self.assertTrue(check("[guest]\ncpus = 2 ; two\n")[0])
+
     def test_five_services(self):
         self.assertEqual(len(services_of(documents.read(documents.TOP / "docker/casement.conf"))), 5)
 
