@@ -97,12 +97,12 @@ compress() { qemu-img convert -q -c -o compression_type=zstd -f raw -O qcow2 "$1
 # BIOS (syslinux) and from UEFI (systemd-boot), and a second one of MORE_MB for the caller to fill.
 boot_disk() {
 	local raw=$1 size=$2 kernel=$3 initrd=$4 cmdline=$5 more=${6:-} start=2048
-	local fat="$raw@@$((start * 512))"
+	local fat="$raw@@$((start * 512))" said
 	truncate -s "$((size + 1))M" "$raw"
 	mkfs.vfat --offset "$start" -h "$start" -n BOOT "$raw" $((size << 10)) >/dev/null
 	[[ -z $more ]] || truncate -s "+${more}M" "$raw"
-	printf '%s\n' 'label: dos' "start=$start, size=${size}MiB, type=e, bootable" ${more:+'type=83'} |
-		sfdisk -q --no-tell-kernel --wipe-partitions never "$raw" >/dev/null
+	said=$(printf '%s\n' 'label: dos' "start=$start, size=${size}MiB, type=e, bootable" ${more:+'type=83'} |
+		sfdisk -q --no-tell-kernel --wipe never --wipe-partitions never "$raw" 2>&1) || die "$said"
 	dd if=/usr/lib/syslinux/mbr/mbr.bin of="$raw" bs=440 count=1 conv=notrunc status=none
 	printf 'default guest\nprompt 0\ntimeout 0\nlabel guest\nkernel /linux\ninitrd /initrd\nappend %s\n' "$cmdline" >syslinux.cfg
 	printf 'timeout 0\ndefault guest.conf\n' >loader.conf
