@@ -46,7 +46,7 @@ static void do_kill(void *context, const struct service *service, int signal, in
 			    (int)service->pid, strerror(errno));
 	if (signal != SIGKILL)
 		kill(service->pid, SIGCONT);
-	else
+	else if (service->killed) /* and not because SIGKILL is its stop signal */
 		log_warning("%s: pid %d did not stop in time and was killed", service->config->name, (int)service->pid);
 }
 

@@ -7,9 +7,19 @@
 #include <grp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+
+static unsigned client_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= SERVER_MAX_CLIENTS + SERVER_RESERVED_FDS)
+		return SERVER_MAX_CLIENTS;
+	return (unsigned)(limit.rlim_cur > 2 * SERVER_RESERVED_FDS ? limit.rlim_cur - SERVER_RESERVED_FDS : limit.rlim_cur / 2);
+}
 
 int server_open(struct server *server, const char *path, int epoll_fd)
 {
@@ -30,8 +40,7 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 		return -errno;
 	if (loop_add(epoll_fd, fd, EPOLLIN, SOURCE_SERVER, 0) < 0)
 		return -errno;
-	for (size_t i = 0; i < SERVER_MAX_CLIENTS; i++)
-		server->clients[i].fd = -1;
+	server->max_clients = client_limit();
 	server->fd = take_fd(&fd);
 	server->epoll_fd = epoll_fd;
 	return 0;
@@ -51,9 +60,9 @@ static void add_client(struct server *server, int fd, int64_t now)
 	static const char busy[] = "fail too many clients\n";
 	size_t index = 0;
 
-	while (index < SERVER_MAX_CLIENTS && server->clients[index].fd >= 0)
+	while (index < server->highest && server->clients[index].fd >= 0)
 		index++;
-	if (index == SERVER_MAX_CLIENTS || loop_add(server->epoll_fd, fd, EPOLLIN, SOURCE_CLIENT, index) < 0) {
+	if (index >= server->max_clients || loop_add(server->epoll_fd, fd, EPOLLIN, SOURCE_CLIENT, index) < 0) {
 		send(fd, busy, sizeof(busy) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
 		return;

@@ -11,6 +11,12 @@
 /* More clients than that are told so and sent away. */
 #define SERVER_MAX_CLIENTS 1024
 
+/*
+ * Descriptors that no client gets, where the limit of open files is low: four for each service, and PID 1's own. Clients who
+ * took them all would keep services from being started again, and the listening socket from being read.
+ */
+#define SERVER_RESERVED_FDS (4 * CONFIG_MAX_SERVICES + 64)
+
 /* A client that says nothing gets the status after this time. */
 #define SERVER_PATIENCE_MS 1000
 
@@ -30,7 +36,8 @@ struct server {
 	int fd;
 	int epoll_fd;
 	unsigned n_clients;
-	unsigned highest; /* no client has a higher place */
+	unsigned max_clients;
+	unsigned highest; /* places from here on were never used, or are free: their memory is not touched */
 	uint64_t shown;   /* the supervisor's count of changes that watchers know */
 	struct client clients[SERVER_MAX_CLIENTS];
 	char answer[REPORT_MAX];
