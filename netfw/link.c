@@ -34,13 +34,20 @@ struct request {
 	struct nlmsghdr *message;
 };
 
+/** begin() - A message in a clean buffer: libmnl does not fill the gaps between attributes. */
+static void begin(struct linker *l, struct request *request, uint16_t type, uint16_t flags)
+{
+	*request = (struct request){ 0 };
+	request->message = talk_message(l->route, request->buffer, type, flags);
+}
+
 /** begin_link() - A message about the device @index. */
 static void begin_link(struct linker *l, struct request *request, uint16_t type, uint16_t flags,
 		       int index, bool up)
 {
 	struct ifinfomsg *info;
 
-	request->message = talk_message(l->route, request->buffer, type, flags);
+	begin(l, request, type, flags);
 	info = mnl_nlmsg_put_extra_header(request->message, sizeof(*info));
 	info->ifi_family = AF_UNSPEC;
 	info->ifi_index = index;
@@ -161,8 +168,7 @@ static int change_address(struct linker *l, uint16_t type, const struct range *r
 	struct request request;
 	uint32_t broadcast;
 
-	request.message = talk_message(l->route, request.buffer, type,
-				       type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+	begin(l, &request, type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0);
 	info = mnl_nlmsg_put_extra_header(request.message, sizeof(*info));
 	info->ifa_family = range->family;
 	info->ifa_prefixlen = range->length;

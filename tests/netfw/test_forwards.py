@@ -152,12 +152,15 @@ class Forwards(lab.Lab):
 class Docker(lab.Lab):
     """Docker's embedded DNS: port 53 of 127.0.0.11 leads to a server of its own, even if 53 is forwarded."""
 
+    # Docker's own; whoever comes first in a hook decides.
+    priority = -100
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.net.exec(CONTAINER, "nft", """
+        cls.net.exec(CONTAINER, "nft", f"""
             add table ip docker-dns
-            add chain ip docker-dns output { type nat hook output priority -100; }
+            add chain ip docker-dns output {{ type nat hook output priority {cls.priority}; }}
             add rule ip docker-dns output ip daddr 127.0.0.11 udp dport 53 dnat to 127.0.0.11:40053
             add rule ip docker-dns output ip daddr 127.0.0.11 tcp dport 53 dnat to 127.0.0.11:40054
         """)
@@ -173,6 +176,12 @@ class Docker(lab.Lab):
         self.assertEqual(self.ask_tcp(CONTAINER, "127.0.0.11", 53)[:2], (CONTAINER, 40054))
         # And the forward itself works.
         self.assertEqual(self.ask_udp(CONTAINER, "127.0.0.1", 53)[:2], (GUEST, 53))
+
+
+class DockerLater(Docker):
+    """The same if Docker's chain should ever come behind ours."""
+
+    priority = -50
 
 
 if __name__ == "__main__":

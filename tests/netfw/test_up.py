@@ -171,14 +171,15 @@ class Up(lab.Lab):
         """A bridge that somebody else made is used as it is and stays."""
         self.net.ip(CONTAINER, "link", "add", "virbr1", "type", "bridge")
         self.addCleanup(self.net.ip, CONTAINER, "link", "del", "virbr1")
-        self.net.ip(CONTAINER, "addr", "add", "10.55.0.1/24", "dev", "virbr1")
+        for address in ("10.55.0.1/24", "10.56.0.1/24"):
+            self.net.ip(CONTAINER, "addr", "add", address, "dev", "virbr1")
         index = self.link()["ifindex"]
         self.up(CONFIG)
         self.assertEqual(self.netinfo()["guest-address"], "10.55.0.68")
-        self.assertIn("10.55.0.1/24", self.addresses())
         self.netfw("down", CONFIG)
         self.assertEqual(self.link()["ifindex"], index)
-        self.assertIn("10.55.0.1/24", self.addresses())
+        for address in ("10.55.0.1/24", "10.56.0.1/24"):
+            self.assertIn(address, self.addresses())
 
 
 class Check(lab.Lab):
