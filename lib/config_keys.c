@@ -87,7 +87,7 @@ static const struct config_key keys[] = {
 
 	STOP("timeout", KEY_DURATION, timeout, "110s", "time to shut down before the guest is destroyed"),
 	STOP("resend", KEY_DURATION, resend, "5s", "time between two presses of the power button", RANGE(100, INT_MAX)),
-	STOP("agent", KEY_BOOL, agent, "no", "ask the guest agent before the power button"),
+	STOP("agent", KEY_BOOL, agent, "no", "ask a connected guest agent, too, when the button is pressed"),
 
 	HEALTH("rdp-port", KEY_UNSIGNED, rdp_port, "3389", "the guest's RDP port", RANGE(1, 65535)),
 	HEALTH("rdp-interval", KEY_DURATION, rdp_interval, "30s", "time between two probes of a guest that answers", RANGE(100, INT_MAX)),
@@ -264,6 +264,12 @@ const char *config_key_set(const struct config_key *key, void *base, const char 
 {
 	void *field = (char *)base + key->offset;
 
+	/* What has no default can be unset again. */
+	if (!*text && !key->fallback && (key->type == KEY_TEXT || key->type == KEY_PATH)) {
+		free(*(char **)field);
+		*(char **)field = NULL;
+		return NULL;
+	}
 	switch (key->type) {
 	case KEY_TEXT: return *text ? set_text(field, text) : "is empty";
 	case KEY_PATH: return value_path(text) ? value_path(text) : set_text(field, text);

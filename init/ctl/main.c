@@ -120,6 +120,10 @@ static int copy(const struct options *options)
 	if (!answer)
 		return 1;
 	while (getline(&line, &size, answer) > 0) {
+		if (!any && strncmp(line, "fail ", 5) == 0) {
+			fprintf(stderr, "casementctl: %s: %s", options->socket, line + 5);
+			return 1;
+		}
 		any = true;
 		if (fputs(line, stdout) < 0 || fflush(stdout) < 0)
 			return 1;

@@ -6,15 +6,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 
 void output_open(struct output *output)
 {
-	/* O_NONBLOCK on fd 2 itself would change it for everybody who shares it; a new description is ours alone. */
-	int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
+	/*
+	 * O_NONBLOCK on fd 2 itself would change it for everybody who shares it; a new description is ours alone. A regular
+	 * file never blocks, and a second description would have an offset of its own.
+	 */
+	bool regular = fstat(STDERR_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+	int fd = regular ? -1 : open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	*output = (struct output){
 		.fd = fd >= 0 ? fd : STDERR_FILENO,
-		.blocking = fd < 0,
+		.blocking = fd < 0 && !regular,
 		.coloured = isatty(STDERR_FILENO) == 1,
 		.level = LOG_LEVEL_INFO,
 	};

@@ -181,14 +181,15 @@ static void starved(const struct step *step)
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
 }
 
-/* It did not end in time. SIGKILL; and if not even that helps, say so once and wait: the kernel holds the process. */
+/* It did not end in time. SIGKILL; and if not even that helps, the kernel holds the process: go on without it. */
 static void force(const struct step *step)
 {
 	struct service *service = step->service;
 
 	if (service->killed) {
 		snprintf(service->problem, sizeof(service->problem), "pid %d survives SIGKILL", (int)service->pid);
-		enter(step, service->state, NEVER);
+		service->pid = 0;
+		enter(step, SERVICE_FAILED, NEVER);
 		return;
 	}
 	service->killed = true;

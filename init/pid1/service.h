@@ -13,7 +13,7 @@
 
 #define NEVER INT64_MAX
 
-/* Time between SIGKILL and the remark that a process does not go: it hangs in the kernel. */
+/* Time between SIGKILL and the insight that a process does not go: it hangs in the kernel. */
 #define SERVICE_KILL_PATIENCE_MS 5000
 
 /* How long a stop signal waits for the first word of a child that has not set up its signals yet. */

@@ -129,17 +129,17 @@ static bool is_sysexit(int code)
 /* A service is down. If the container's life hangs on it, that is the end, and this says with which code. */
 static void consider_end(struct supervisor *supervisor, const struct service *service, int64_t now)
 {
-	char reason[160];
+	char reason[256];
 
 	if (service == supervisor->main) {
-		snprintf(reason, sizeof(reason), "%s ended", service->config->name);
+		snprintf(reason, sizeof(reason), "%s ended: %s", service->config->name,
+			 service->status[0] ? service->status : service->problem);
 		begin_stop(supervisor, reason, now);
 		decide_exit(supervisor, main_exit_code(supervisor));
 	} else if (service->state == SERVICE_FAILED && service->config->critical && supervisor->phase == PHASE_RUN) {
 		int code = service_exit_code(service);
 
 		snprintf(reason, sizeof(reason), "%s failed for good: %s", service->config->name, service->problem);
-		log_error("%s", reason);
 		begin_stop(supervisor, reason, now);
 		decide_exit(supervisor, is_sysexit(code) ? code : EXIT_SERVICE_FAILED);
 	}

@@ -67,7 +67,7 @@ struct supervisor {
 	struct service *main; /* NULL: the container lives until a signal comes */
 	enum phase phase;
 	int exit_code; /* -1: not decided */
-	char reason[160]; /* why it ends */
+	char reason[256]; /* why it ends */
 	int64_t booted;
 	int64_t stop_deadline;
 	int64_t rest_deadline;
@@ -79,7 +79,7 @@ struct supervisor {
 	size_t n_orphans; /* so far */
 	bool ready_once;
 	enum overall_state overall;
-	char overall_reason[160];
+	char overall_reason[256];
 	int64_t overall_since;
 	uint64_t reaped;
 	uint64_t changes; /* counts what the status shows; whoever remembers the last value knows whether to send it again */
