@@ -20,11 +20,13 @@ static void copy_text(char *to, size_t size, const char *from)
 		if (control)
 			to[n - 1] = (char)0x20; /* a blank */
 	}
-	/* Do not end inside a UTF-8 sequence. */
-	while (*from && n && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
-		n--;
-	if (*from && n && ((unsigned char)to[n - 1] & 0xc0) == 0xc0)
-		n--;
+	/* Do not end inside a UTF-8 sequence: what follows continues it. */
+	if (((unsigned char)*from & 0xc0) == 0x80) {
+		while (n && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
+			n--;
+		if (n && ((unsigned char)to[n - 1] & 0xc0) == 0xc0)
+			n--;
+	}
 	to[n] = '\0';
 }
 

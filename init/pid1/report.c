@@ -7,12 +7,16 @@
 #include <stdarg.h>
 #include <sys/wait.h>
 
+#define GUEST_NAME_MAX 128
+
 static void report_guest(struct json *json, const struct supervisor *supervisor, int64_t now)
 {
 	const struct guest *guest = &supervisor->guest;
+	const char *name = supervisor->config->guest.name;
 
 	json_object_begin(json, "guest");
-	json_string(json, "name", supervisor->config->guest.name);
+	/* The one text that the configuration does not bound; a name that long is no domain's. */
+	json_bytes(json, "name", name, strnlen(name, GUEST_NAME_MAX));
 	json_string(json, "state", guest_state_name(guest->state));
 	json_string(json, "reason", guest->reason);
 	json_string(json, "address", guest->address);
