@@ -92,14 +92,18 @@ def remove_leftovers():
 
 
 class Network:
-    """An --internal network of Docker's."""
+    """An --internal network of Docker's, in 198.18.0.0/15: addresses for test networks (RFC 2544) that nothing else has.
+
+    Docker's own choice ends up in 192.168.0.0/16, where the guest's network is.
+    """
 
     def __init__(self, subnet=None):
         number = next(numbers)
         self.name = f"{PREFIX}-{number}"
         self.bridge = f"ct{os.getpid()}n{number}"[:15]
-        docker("network", "create", "--internal", "--label", f"{LABEL}={os.getpid()}",
-               "-o", f"com.docker.network.bridge.name={self.bridge}", *(["--subnet", subnet] if subnet else []), self.name)
+        subnet = subnet or f"198.18.{(os.getpid() + number) % 256}.0/24"
+        docker("network", "create", "--internal", "--label", f"{LABEL}={os.getpid()}", "--subnet", subnet,
+               "-o", f"com.docker.network.bridge.name={self.bridge}", self.name)
 
     def check_route(self, address):
         """A packet to @address must not be able to leave the machine."""
@@ -248,6 +252,8 @@ class Container:
                         last = json.loads(line)
                         if question(last):
                             return last
+                        if time.monotonic() > deadline:
+                            break
             except (OSError, ValueError):
                 pass
             if not self.running:
