@@ -40,7 +40,8 @@ static int explain_open(const struct look *look, int error)
 			      ":ro, or mount it as the base /images/windows.qcow2 and let the guest "
 			      "write to an overlay");
 	case ENOENT:
-		return REFUSE(look, -error,
+		/* Another code: -ENOENT says that there is no disk at all. */
+		return REFUSE(look, -ENOLINK,
 			      "does not exist: mount it where it was when the overlay on it was made");
 	case EACCES:
 	case EPERM:

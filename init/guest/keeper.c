@@ -220,6 +220,8 @@ void keeper_feed(struct keeper *keeper, enum life_event event)
 	/* A start that libvirtd did not survive is no end of the guest's: it never was. */
 	if (event == LIFE_FOUND_ENDED && keeper->created && !keeper->evidence.up && keeper->create_tries < CREATE_TRIES)
 		event = LIFE_FOUND_OFF;
+	if (event == LIFE_SIGN)
+		keeper->alive = true;
 	step = life_step(keeper->life, event);
 	log_debug("%s: %s -> %s, %s", life_event_name(event), life_state_name(keeper->life), life_state_name(step.next),
 		  life_action_name(step.action));

@@ -61,10 +61,8 @@ static void on_probe(void *context, enum probe_result result, int64_t started, u
 		log_info("RDP answers, in %llu us", (unsigned long long)latency);
 	else if (before == RDP_ANSWERING && keeper->health.state != before)
 		log_warning("RDP does not answer any more");
-	if (result != PROBE_SILENT && !keeper->alive) {
-		keeper->alive = true;
+	if (result != PROBE_SILENT && !keeper->alive)
 		keeper_feed(keeper, LIFE_SIGN);
-	}
 	/* A probe that ends as it begins was begun by keeper_settle(), which is not done yet. */
 	keeper_report(keeper);
 	timer_set(&keeper->timer, now_ms());

@@ -36,6 +36,7 @@ struct stop_view keeper_stop_view(const struct keeper *keeper)
 	return (struct stop_view){
 		.target = target_of(keeper->life),
 		.libvirt = keeper->linked && !keeper->worker.busy,
+		.busy = keeper->linked && keeper->worker.busy,
 		.agent = keeper->agent,
 		.process = keeper->qemu.pid && !keeper->evidence.gone,
 	};

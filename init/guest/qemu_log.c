@@ -60,8 +60,10 @@ void qemu_log_tail(const char *directory, const char *name, size_t size, char *r
 		int written = snprintf(ret_text + used, size - used, "%s%.*s", used ? "\n" : "",
 				       (int)lengths[i % TAIL_LINES], lines[i % TAIL_LINES]);
 
-		if (written < 0 || (size_t)written >= size - used)
+		if (written < 0 || (size_t)written >= size - used) {
+			ret_text[used] = '\0';
 			return;
+		}
 		used += (size_t)written;
 	}
 }

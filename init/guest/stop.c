@@ -18,6 +18,8 @@
 #define GRACEFUL_MS 8000
 #define DESTROY_MS 3000
 #define KILL_MS 3000
+/* How long a step waits for the call before it, which is over in a moment mostly, until it does without libvirtd. */
+#define BUSY_MS 1000
 /* How long a stop waits for libvirtd to say whether there is a guest, when no process says so. */
 #define LOOK_MS 2000
 /* How long QEMU may outlive the guest in it. */
@@ -74,6 +76,14 @@ void stop_failed(struct stop *stop, int64_t now)
 		stop->next_escalation = now;
 }
 
+/** next_step() - When the next step by force is due. */
+static int64_t next_step(const struct stop *stop, const struct stop_view *view)
+{
+	int64_t due = stop->escalations > 0 ? stop->next_escalation : deadline_of(stop);
+
+	return view->busy && due < INT64_MAX ? due + BUSY_MS : due;
+}
+
 /** must_rouse() - Is there a guest that cannot hear the button as it is? */
 static bool must_rouse(const struct stop_view *view)
 {
@@ -117,7 +127,7 @@ static enum stop_order persuade(struct stop *stop, const struct stop_view *view,
 /** compel() - The step that is due after the deadline. */
 static enum stop_order compel(struct stop *stop, const struct stop_view *view, int64_t now)
 {
-	if (stop->escalations > 0 && now < stop->next_escalation)
+	if (now < next_step(stop, view))
 		return STOP_ORDER_WAIT;
 	switch (stop->escalations++) {
 	case 0:
@@ -158,11 +168,9 @@ enum stop_order stop_order(struct stop *stop, const struct stop_view *view, int6
 
 int64_t stop_next(const struct stop *stop, const struct stop_view *view)
 {
-	int64_t next = deadline_of(stop);
+	int64_t next = next_step(stop, view);
 
-	if (stop->escalations > 0)
-		next = stop->next_escalation;
-	else if (stop->requested && view->libvirt && can_hear(view) && stop->next_press < next)
+	if (stop->escalations == 0 && stop->requested && view->libvirt && can_hear(view) && stop->next_press < next)
 		next = stop->next_press;
 	if (nobody_knows(stop, view) && stop->since + LOOK_MS < next)
 		next = stop->since + LOOK_MS;

@@ -23,6 +23,7 @@ enum stop_target {
 struct stop_view {
 	enum stop_target target;
 	bool libvirt; /* connected, and no call under way */
+	bool busy;    /* connected, and a call under way */
 	bool agent;   /* the guest agent is connected */
 	bool process; /* QEMU's process is known and lives */
 };

@@ -144,7 +144,7 @@ static void test_worst(void **state)
 {
 	static char long_name[100000];
 	struct fixture *f = *state;
-	char worst[200];
+	char worst[256];
 
 	memset(long_name, '\x01', sizeof(long_name) - 1);
 	memset(worst, '\x02', sizeof(worst));

@@ -54,7 +54,7 @@ static int leave_server(void **state)
 	void *base = f->base;
 
 	alarm(0);
-	for (size_t i = 0; i < SERVER_MAX_CLIENTS; i++) {
+	for (size_t i = 0; i < f->server.highest; i++) {
 		if (f->server.clients[i].fd >= 0)
 			close(f->server.clients[i].fd);
 	}

@@ -1,0 +1,52 @@
+/*
+ * A libvirt of the test's own: the functions that casement-guest calls, defined in the test program, so that they are taken
+ * instead of the library's. Only the event loop is the real one. One libvirtd, one domain.
+ */
+#pragma once
+
+#include <libvirt/libvirt.h>
+#include <stdbool.h>
+
+#define FAKE_CALLS 64
+
+struct fake_libvirt {
+	bool reachable;  /* libvirtd is there */
+	bool defined;    /* the domain is */
+	int state;       /* virDomainState */
+	int reason;
+	bool agent;      /* connected */
+	bool disk_full;
+	bool gated;      /* every call waits in fake_libvirt_pass() */
+	int fail;        /* virErrorNumber that the next call fails with; 0: none */
+	const char *fail_call; /* only a call of that name does; NULL: any */
+	char xml[16384]; /* of the last definition */
+	const char *calls[FAKE_CALLS]; /* names, in order; lookups are not among them */
+	unsigned n_calls;
+	unsigned connections;
+};
+
+extern struct fake_libvirt fake;
+
+/** fake_libvirt_reset() - A fresh libvirtd that knows no domain. */
+void fake_libvirt_reset(void);
+
+/** fake_libvirt_entered() - Wait until a gated call is entered, and name it. */
+const char *fake_libvirt_entered(void);
+
+/** fake_libvirt_open_gate() - Let every call through, now and later. */
+void fake_libvirt_open_gate(void);
+
+/** fake_libvirt_event() - Send VIR_DOMAIN_EVENT_ID_LIFECYCLE. */
+void fake_libvirt_event(int event, int detail);
+
+/** fake_libvirt_signal_event() - Send one of those without arguments: REBOOT, CONTROL_ERROR. */
+void fake_libvirt_signal_event(int id);
+
+void fake_libvirt_disk_event(const char *reason);
+void fake_libvirt_agent_event(bool connected);
+
+/** fake_libvirt_hang_up() - Close the connection. */
+void fake_libvirt_hang_up(void);
+
+/** fake_libvirt_calls() - All calls so far as one text: "define create". */
+const char *fake_libvirt_calls(void);
