@@ -1,6 +1,6 @@
 /*
- * Loading, in this order: read every source into entries, give each entry its type, then check what only shows in the
- * whole: names that services wait for, cycles, more than one main service.
+ * Loading, in this order: read every source into entries, give each entry its type, then check what
+ * only shows in the whole: names that services wait for, cycles, more than one main service.
  */
 #include "lib/config.h"
 
@@ -22,10 +22,12 @@ void config_complain(struct config_loader *loader, const char *format, ...)
 	loader->report(loader->context, message);
 }
 
-struct config_entry *config_find_entry(const struct config *config, const char *section, const char *key)
+struct config_entry *config_find_entry(const struct config *config, const char *section,
+				       const char *key)
 {
 	for (size_t i = 0; i < config->n_entries; i++) {
-		if (streq(config->entries[i].section, section) && streq(config->entries[i].key, key))
+		if (streq(config->entries[i].section, section) &&
+		    streq(config->entries[i].key, key))
 			return &config->entries[i];
 	}
 	return NULL;
@@ -39,13 +41,17 @@ static void free_entry(struct config_entry *entry)
 	free(entry->source);
 }
 
-void config_set_entry(struct config_loader *loader, const char *section, const char *key, const char *value,
-		      const char *source, unsigned line)
+void config_set_entry(struct config_loader *loader, const char *section, const char *key,
+		      const char *value, const char *source, unsigned line)
 {
 	struct config *config = loader->config;
 	struct config_entry *entry = config_find_entry(config, section, key);
 	struct config_entry made = {
-		.section = strdup(section), .key = strdup(key), .value = strdup(value), .source = strdup(source), .line = line,
+		.section = strdup(section),
+		.key = strdup(key),
+		.value = strdup(value),
+		.source = strdup(source),
+		.line = line,
 	};
 	struct config_entry *grown;
 
@@ -72,13 +78,15 @@ no_memory:
 static const char *entry_place(const struct config_entry *entry, char *buffer, size_t size)
 {
 	if (entry->line)
-		snprintf(buffer, size, "%s:%u: [%s] %s", entry->source, entry->line, entry->section, entry->key);
+		snprintf(buffer, size, "%s:%u: [%s] %s", entry->source, entry->line, entry->section,
+			 entry->key);
 	else
 		snprintf(buffer, size, "%s", entry->source);
 	return buffer;
 }
 
-const char *config_origin(const struct config *config, const char *section, const char *key, char *buffer, size_t size)
+const char *config_origin(const struct config *config, const char *section, const char *key,
+			  char *buffer, size_t size)
 {
 	const struct config_entry *entry = config_find_entry(config, section, key);
 
@@ -147,7 +155,8 @@ static struct device_config *find_device(struct config_loader *loader, const cha
 }
 
 /* The structure that a section's keys are stored into; NULL when a table is full. */
-static void *section_base(struct config_loader *loader, enum section_kind kind, const char *argument)
+static void *section_base(struct config_loader *loader, enum section_kind kind,
+			  const char *argument)
 {
 	switch (kind) {
 	case SECTION_GUEST: return &loader->config->guest;
@@ -163,7 +172,8 @@ static void *section_base(struct config_loader *loader, enum section_kind kind, 
 
 static bool is_service_name(const char *name)
 {
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@") == strlen(name) &&
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@") ==
+		       strlen(name) &&
 	       name[0] != '.' && strlen(name) <= 40;
 }
 
@@ -182,20 +192,27 @@ static void apply_entry(struct config_loader *loader, const struct config_entry 
 	}
 	key = config_key_find(kind, entry->key);
 	if (!key) {
-		config_complain(loader, "%s: there is no such key; `casement --keys` lists them", place);
+		config_complain(loader, "%s: there is no such key; `casement --keys` lists them",
+				place);
 		return;
 	}
 	if (kind == SECTION_SERVICE && !is_service_name(argument)) {
-		config_complain(loader, "%s: a service's name is up to 40 letters, digits and - _ . @", place);
+		config_complain(loader,
+				"%s: a service's name is up to 40 letters, digits and - _ . @",
+				place);
 		return;
 	}
 	if (kind == SECTION_DEVICE && *argument != '/') {
-		config_complain(loader, "%s: a device section names an absolute path, as in [device /dev/kvm]", place);
+		config_complain(
+			loader,
+			"%s: a device section names an absolute path, as in [device /dev/kvm]",
+			place);
 		return;
 	}
 	base = section_base(loader, kind, argument);
 	if (!base) {
-		config_complain(loader, "%s: there are more than %d sections of this kind", place, CONFIG_MAX_SERVICES);
+		config_complain(loader, "%s: there are more than %d sections of this kind", place,
+				CONFIG_MAX_SERVICES);
 		return;
 	}
 	error = config_key_set(key, base, entry->value, reason, sizeof(reason));
@@ -217,8 +234,8 @@ static void clear_service(struct service_config *service)
 	free(service->name);
 }
 
-static void complain_service(struct config_loader *loader, const struct service_config *service, const char *key,
-			     const char *text)
+static void complain_service(struct config_loader *loader, const struct service_config *service,
+			     const char *key, const char *text)
 {
 	char section[64], place[512];
 	const struct config_entry *entry;
@@ -257,11 +274,13 @@ static void check_services(struct config_loader *loader)
 		for (size_t j = 0; j < service->after.n; j++) {
 			if (service_named(config, service->after.item[j]))
 				continue;
-			snprintf(text, sizeof(text), "there is no service \"%.64s\"", service->after.item[j]);
+			snprintf(text, sizeof(text), "there is no service \"%.64s\"",
+				 service->after.item[j]);
 			complain_service(loader, service, "after", text);
 		}
 		if (service->main && main_service) {
-			snprintf(text, sizeof(text), "%s is the main service already", main_service->name);
+			snprintf(text, sizeof(text), "%s is the main service already",
+				 main_service->name);
 			complain_service(loader, service, "main", text);
 		}
 		if (service->main)
@@ -269,7 +288,8 @@ static void check_services(struct config_loader *loader)
 	}
 }
 
-static bool waits_for_unsorted(struct config *config, const struct service_config *service, const bool sorted[])
+static bool waits_for_unsorted(struct config *config, const struct service_config *service,
+			       const bool sorted[])
 {
 	for (size_t i = 0; i < service->after.n; i++) {
 		const struct service_config *other = service_named(config, service->after.item[i]);
@@ -298,7 +318,10 @@ static void complain_cycle(struct config_loader *loader, const bool sorted[])
 	}
 }
 
-/* Put every service behind those it is after, keep the order of the file otherwise, and drop the disabled ones. */
+/*
+ * Put every service behind those it is after, keep the order of the file otherwise, and drop the
+ * disabled ones.
+ */
 static void sort_services(struct config_loader *loader)
 {
 	struct config *config = loader->config;
@@ -332,15 +355,18 @@ static void sort_services(struct config_loader *loader)
 		struct service_config *service = &config->services[i];
 
 		for (size_t j = 0; j < service->after.n; j++) {
-			const struct service_config *other = service_named(config, service->after.item[j]);
+			const struct service_config *other =
+				service_named(config, service->after.item[j]);
 
 			if (other && service->n_after < CONFIG_MAX_SERVICES)
-				service->after_index[service->n_after++] = (size_t)(other - config->services);
+				service->after_index[service->n_after++] =
+					(size_t)(other - config->services);
 		}
 	}
 }
 
-int config_load(const char *file, config_report_fn *report, void *context, struct config **ret_config)
+int config_load(const char *file, config_report_fn *report, void *context,
+		struct config **ret_config)
 {
 	struct config *config = calloc(1, sizeof(*config));
 	struct config_loader loader = { .config = config, .report = report, .context = context };

@@ -1,9 +1,11 @@
 /*
- * The configuration: INI files and environment variables, checked as a whole, as one typed structure.
+ * The configuration: INI files and environment variables, checked as a whole, as one typed
+ * structure.
  *
- * Order: shipped defaults, casement.conf, drop-ins by name, environment; the later one wins. `[section] some-key` is
- * CASEMENT_SECTION_SOME_KEY in the environment: section and key joined by `_`, letters in upper case, everything else `_`.
- * Every mistake is reported with file:line and key, or the variable's name, all of them in one run.
+ * Order: shipped defaults, casement.conf, drop-ins by name, environment; the later one wins.
+ * `[section] some-key` is CASEMENT_SECTION_SOME_KEY in the environment: section and key joined by
+ * `_`, letters in upper case, everything else `_`. Every mistake is reported with file:line and
+ * key, or the variable's name, all of them in one run.
  */
 #pragma once
 
@@ -36,7 +38,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* Choice of an IPv4 subnet: automatic (prefix is the first that is tried) or fixed. */
 struct subnet {
 	bool fixed;
-	uint8_t prefix;         /* length, 8 to 29 */
+	uint8_t prefix;		/* length, 8 to 29 */
 	struct in_addr address; /* the network's address */
 };
 
@@ -50,7 +52,7 @@ struct guest_config {
 	enum profile profile;
 	enum firmware firmware;
 	bool tpm;
-	char *xml;      /* path of a domain XML that is taken verbatim; NULL: casement builds it */
+	char *xml;	/* path of a domain XML that is taken verbatim; NULL: casement builds it */
 	uint8_t mac[6]; /* of the guest's one interface */
 };
 
@@ -58,7 +60,7 @@ struct network_config {
 	char *bridge;
 	struct subnet subnet;
 	struct in_addr guest_address; /* INADDR_ANY: automatic, host number 68 of the subnet */
-	bool ipv6;                    /* give the guest IPv6 (ULA) when the container has it */
+	bool ipv6;		      /* give the guest IPv6 (ULA) when the container has it */
 	struct forward *forwards;
 	size_t n_forwards;
 };
@@ -66,14 +68,15 @@ struct network_config {
 struct stop_config {
 	unsigned timeout; /* ms until the guest is destroyed */
 	unsigned resend;  /* ms between two presses of the power button */
-	bool agent;       /* ask a connected guest agent first */
+	bool agent;	  /* ask a connected guest agent first */
 };
 
 struct health_config {
 	unsigned rdp_port;
 	unsigned rdp_interval; /* ms between two probes of a guest that answered */
 	unsigned rdp_timeout;  /* ms for one probe */
-	unsigned rdp_failures; /* probes in a row that must fail before the guest counts as degraded */
+	unsigned rdp_failures; /* probes in a row that must fail before the guest counts as degraded
+				*/
 };
 
 struct log_config {
@@ -94,26 +97,29 @@ struct service_config {
 	enum service_type type;
 	struct strlist after;
 	enum restart_policy restart;
-	uint32_t final_codes[8]; /* bit set: an exit code that ends the service for good, whatever restart says */
-	unsigned backoff;        /* ms before the first restart; doubles with every further one */
-	unsigned backoff_max;    /* ms */
-	unsigned restart_limit;  /* failures in a row after which it has failed for good; 0: never */
-	unsigned healthy_after;  /* ms of healthy life after which the failures before are forgotten */
-	unsigned start_timeout;  /* ms from exec to ready; 0: none */
-	unsigned stop_timeout;   /* ms from the stop signal to SIGKILL */
+	uint32_t final_codes[8]; /* bit set: an exit code that ends the service for good, whatever
+				    restart says */
+	unsigned backoff;	 /* ms before the first restart; doubles with every further one */
+	unsigned backoff_max;	 /* ms */
+	unsigned restart_limit; /* failures in a row after which it has failed for good; 0: never */
+	unsigned healthy_after; /* ms of healthy life after which the failures before are forgotten
+				 */
+	unsigned start_timeout; /* ms from exec to ready; 0: none */
+	unsigned stop_timeout;	/* ms from the stop signal to SIGKILL */
 	int stop_signal;
 	unsigned watchdog; /* ms between two WATCHDOG=1; 0: none */
-	bool main;         /* its end is the container's end, its code the container's */
-	bool critical;     /* its permanent failure ends the container with 12 */
+	bool main;	   /* its end is the container's end, its code the container's */
+	bool critical;	   /* its permanent failure ends the container with 12 */
 	bool enabled;
-	char *user;                  /* NULL: root */
-	char *group;                 /* NULL: the user's */
-	char *directory;             /* working directory; NULL: / */
+	char *user;		     /* NULL: root */
+	char *group;		     /* NULL: the user's */
+	char *directory;	     /* working directory; NULL: / */
 	struct strlist environment;  /* NAME=VALUE */
-	unsigned nofile;             /* RLIMIT_NOFILE, soft and hard; 0: as inherited */
-	int oom_score_adjust;        /* -1000 to 1000; lowered only where the container may */
-	struct strlist clean;        /* paths that are removed once, before anything starts */
-	struct strlist capabilities; /* without these in the container it cannot work: preflight checks them */
+	unsigned nofile;	     /* RLIMIT_NOFILE, soft and hard; 0: as inherited */
+	int oom_score_adjust;	     /* -1000 to 1000; lowered only where the container may */
+	struct strlist clean;	     /* paths that are removed once, before anything starts */
+	struct strlist capabilities; /* without these in the container it cannot work: preflight
+					checks them */
 	size_t after_index[CONFIG_MAX_SERVICES]; /* `after`, as places in config.services */
 	size_t n_after;
 };
@@ -128,7 +134,8 @@ struct config {
 	struct log_config log;
 	struct device_config devices[CONFIG_MAX_DEVICES];
 	size_t n_devices;
-	struct service_config services[CONFIG_MAX_SERVICES]; /* enabled ones, each behind those it is after */
+	struct service_config
+		services[CONFIG_MAX_SERVICES]; /* enabled ones, each behind those it is after */
 	size_t n_services;
 	struct config_entry *entries; /* what was read, for config_origin() */
 	size_t n_entries;
@@ -145,15 +152,19 @@ typedef void config_report_fn(void *context, const char *message);
  *
  * Return: 0, -EINVAL when something was reported, or -ENOMEM.
  */
-int config_load(const char *file, config_report_fn *report, void *context, struct config **ret_config);
+int config_load(const char *file, config_report_fn *report, void *context,
+		struct config **ret_config);
 
 void config_free(struct config *config);
 
 /**
- * config_origin() - Where a key got its value: "file:line", a variable's name, or "the built-in default".
+ * config_origin() - Where a key got its value: "file:line", a variable's name, or "the built-in
+ * default".
  * @section: as in the file, for instance "guest" or "service libvirtd"
  */
-const char *config_origin(const struct config *config, const char *section, const char *key, char *buffer, size_t size);
+const char *config_origin(const struct config *config, const char *section, const char *key,
+			  char *buffer, size_t size);
 
-/** config_print_keys() - Every key with its type, default and meaning, tab-separated, one a line (`casement --keys`). */
+/** config_print_keys() - Every key with its type, default and meaning, tab-separated, one a line
+ * (`casement --keys`). */
 void config_print_keys(FILE *out);

@@ -21,14 +21,16 @@ struct config_loader {
 };
 
 /** config_complain() - Report one mistake and count it. */
-void config_complain(struct config_loader *loader, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void config_complain(struct config_loader *loader, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /** config_find_entry() - The entry of a key, NULL when nothing set it. */
-struct config_entry *config_find_entry(const struct config *config, const char *section, const char *key);
+struct config_entry *config_find_entry(const struct config *config, const char *section,
+				       const char *key);
 
 /** config_set_entry() - Add an entry, or replace the value that an earlier source gave. */
-void config_set_entry(struct config_loader *loader, const char *section, const char *key, const char *value,
-		      const char *source, unsigned line);
+void config_set_entry(struct config_loader *loader, const char *section, const char *key,
+		      const char *value, const char *source, unsigned line);
 
 /** config_read_file() - Read one file's entries; a missing file is a mistake only if @required. */
 void config_read_file(struct config_loader *loader, const char *path, bool required);
@@ -36,13 +38,23 @@ void config_read_file(struct config_loader *loader, const char *path, bool requi
 /** config_read_dropins() - Read every *.conf of a directory, by name. */
 void config_read_dropins(struct config_loader *loader, const char *directory);
 
-/** config_read_environment() - Take every CASEMENT_* variable; one that names no key is a mistake. */
+/** config_read_environment() - Take every CASEMENT_* variable; one that names no key is a mistake.
+ */
 void config_read_environment(struct config_loader *loader);
 
 /* Kinds of section: fixed ones, and those with a name behind the first word. */
-enum section_kind { SECTION_GUEST, SECTION_NETWORK, SECTION_STOP, SECTION_HEALTH, SECTION_LOG, SECTION_DEVICE, SECTION_SERVICE };
+enum section_kind {
+	SECTION_GUEST,
+	SECTION_NETWORK,
+	SECTION_STOP,
+	SECTION_HEALTH,
+	SECTION_LOG,
+	SECTION_DEVICE,
+	SECTION_SERVICE
+};
 
-/** config_section() - Kind of a section and where its argument begins ("libvirtd" of "service libvirtd"); false: none. */
+/** config_section() - Kind of a section and where its argument begins ("libvirtd" of "service
+ * libvirtd"); false: none. */
 bool config_section(const char *section, enum section_kind *ret_kind, const char **ret_argument);
 
 struct config_key;
@@ -55,8 +67,10 @@ const struct config_key *config_key_next(enum section_kind kind, const struct co
 
 const char *config_key_name(const struct config_key *key);
 
-/** config_key_set() - Store @text into the structure @base that the key belongs to. Return: NULL, or why not. */
-const char *config_key_set(const struct config_key *key, void *base, const char *text, char *reason, size_t size);
+/** config_key_set() - Store @text into the structure @base that the key belongs to. Return: NULL,
+ * or why not. */
+const char *config_key_set(const struct config_key *key, void *base, const char *text, char *reason,
+			   size_t size);
 
 /** config_key_default() - Store the key's default, if it has one. */
 void config_key_default(const struct config_key *key, void *base);

@@ -1,4 +1,7 @@
-/* Reading: INI files through libinih, and the environment. What comes out are entries; their types are config_keys.c's. */
+/*
+ * Reading: INI files through libinih, and the environment. What comes out are entries; their types
+ * are config_keys.c's.
+ */
 #include "lib/config_entry.h"
 #include "lib/util.h"
 
@@ -13,9 +16,9 @@ extern char **environ;
 #define SECTION_MAX 49
 
 /*
- * libinih tells its handler neither the line's number nor whether the line continues the one before, it cuts long lines and
- * long names of sections silently, and of the lines that it does not understand it names the first: the reader that feeds it
- * knows all that.
+ * libinih tells its handler neither the line's number nor whether the line continues the one
+ * before, it cuts long lines and long names of sections silently, and of the lines that it does not
+ * understand it names the first: the reader that feeds it knows all that.
  */
 struct source {
 	struct config_loader *loader;
@@ -23,16 +26,20 @@ struct source {
 	const char *path;
 	unsigned line;
 	bool continued; /* the line begins with a blank */
-	bool pending;   /* the line must give a pair, and has not yet */
+	bool pending;	/* the line must give a pair, and has not yet */
 	unsigned n_bad; /* lines that gave none */
 };
 
-/* Before the next line is read, and at the end: the line gave a pair, or needed to give none, or nobody understood it. */
+/*
+ * Before the next line is read, and at the end: the line gave a pair, or needed to give none, or
+ * nobody understood it.
+ */
 static void end_line(struct source *source)
 {
 	if (source->pending) {
-		config_complain(source->loader, "%s:%u: is neither a [section] nor a key = value line", source->path,
-				source->line);
+		config_complain(source->loader,
+				"%s:%u: is neither a [section] nor a key = value line",
+				source->path, source->line);
 		source->n_bad++;
 	}
 	source->pending = false;
@@ -50,8 +57,8 @@ static void begin_line(struct source *source, const char *text)
 	close = *text == '[' ? strchr(text, ']') : NULL;
 	source->pending = !close && *text && !strchr(";#", *text);
 	if (close && !source->continued && close - text - 1 > SECTION_MAX)
-		config_complain(source->loader, "%s:%u: the section's name is longer than %d bytes", source->path,
-				source->line, SECTION_MAX);
+		config_complain(source->loader, "%s:%u: the section's name is longer than %d bytes",
+				source->path, source->line, SECTION_MAX);
 }
 
 static char *read_line(char *buffer, int size, void *context)
@@ -67,7 +74,9 @@ static char *read_line(char *buffer, int size, void *context)
 	if (length + 1 == (size_t)size && buffer[length - 1] != '\n') {
 		int c;
 
-		config_complain(source->loader, "%s:%u: the line is longer than %d bytes: continue it on a second, indented line",
+		config_complain(source->loader,
+				"%s:%u: the line is longer than %d bytes: continue it on a second, "
+				"indented line",
 				source->path, source->line, size - 2);
 		do
 			c = fgetc(source->file);
@@ -76,7 +85,8 @@ static char *read_line(char *buffer, int size, void *context)
 	return buffer;
 }
 
-static void append_to_entry(struct config_loader *loader, struct config_entry *entry, const char *value)
+static void append_to_entry(struct config_loader *loader, struct config_entry *entry,
+			    const char *value)
 {
 	char *joined;
 
@@ -98,8 +108,9 @@ static int handle_pair(void *context, const char *section, const char *key, cons
 	if (ours && source->continued)
 		append_to_entry(source->loader, entry, value);
 	else if (ours)
-		config_complain(source->loader, "%s:%u: [%s] %s is set a second time (line %u has the first)", source->path,
-				source->line, section, key, entry->line);
+		config_complain(source->loader,
+				"%s:%u: [%s] %s is set a second time (line %u has the first)",
+				source->path, source->line, section, key, entry->line);
 	else
 		config_set_entry(source->loader, section, key, value, source->path, source->line);
 	return 1;
@@ -118,7 +129,8 @@ void config_read_file(struct config_loader *loader, const char *path, bool requi
 	}
 	first_bad = ini_parse_stream(read_line, &source, handle_pair, &source);
 	if (first_bad > 0 && !source.n_bad)
-		config_complain(loader, "%s:%d: is neither a [section] nor a key = value line", path, first_bad);
+		config_complain(loader, "%s:%d: is neither a [section] nor a key = value line",
+				path, first_bad);
 	if (ferror(file))
 		config_complain(loader, "%s: cannot be read: %s", path, strerror(errno));
 }
@@ -137,7 +149,8 @@ void config_read_dropins(struct config_loader *loader, const char *directory)
 
 	if (n < 0) {
 		if (errno != ENOENT)
-			config_complain(loader, "%s: cannot be read: %s", directory, strerror(errno));
+			config_complain(loader, "%s: cannot be read: %s", directory,
+					strerror(errno));
 		return;
 	}
 	for (int i = 0; i < n; i++) {
@@ -152,16 +165,24 @@ void config_read_dropins(struct config_loader *loader, const char *directory)
 	free(names);
 }
 
-/* CASEMENT_ + section + _ + key: letters in upper case, digits as they are, everything else an underscore. */
+/*
+ * CASEMENT_ + section + _ + key: letters in upper case, digits as they are, everything else an
+ * underscore.
+ */
 static void variable_name(const char *section, const char *key, char *buffer, size_t size)
 {
 	snprintf(buffer, size, "CASEMENT_%s_%s", section, key);
 	for (; *buffer; buffer++)
-		*buffer = isalnum((unsigned char)*buffer) ? (char)toupper((unsigned char)*buffer) : '_';
+		*buffer = isalnum((unsigned char)*buffer) ? (char)toupper((unsigned char)*buffer)
+							  : '_';
 }
 
-/* Find the section and key that the variable names: sections are the fixed ones and those that the files have. */
-static bool take_variable(struct config_loader *loader, const char *section, const char *name, const char *value)
+/*
+ * Find the section and key that the variable names: sections are the fixed ones and those that the
+ * files have.
+ */
+static bool take_variable(struct config_loader *loader, const char *section, const char *name,
+			  const char *value)
 {
 	const struct config_key *key = NULL;
 	enum section_kind kind;
@@ -199,8 +220,12 @@ void config_read_environment(struct config_loader *loader)
 		for (size_t i = 0; i < ARRAY_SIZE(fixed) && !known; i++)
 			known = take_variable(loader, fixed[i], name, equals + 1);
 		for (size_t i = 0; i < loader->config->n_entries && !known; i++)
-			known = take_variable(loader, loader->config->entries[i].section, name, equals + 1);
+			known = take_variable(loader, loader->config->entries[i].section, name,
+					      equals + 1);
 		if (!known)
-			config_complain(loader, "%s: no section and key have this name; `casement --keys` lists them", name);
+			config_complain(loader,
+					"%s: no section and key have this name; `casement --keys` "
+					"lists them",
+					name);
 	}
 }

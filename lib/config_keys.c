@@ -1,4 +1,6 @@
-/* The keys: one table says what exists, where it is stored, what it defaults to and what it means. */
+/*
+ * The keys: one table says what exists, where it is stored, what it defaults to and what it means.
+ */
 #include "lib/config_entry.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -36,7 +38,7 @@ struct config_key {
 	size_t offset;
 	const char *fallback; /* NULL: none */
 	const char *help;
-	unsigned min, max;          /* KEY_UNSIGNED, and KEY_DURATION in ms when max is set */
+	unsigned min, max;	    /* KEY_UNSIGNED, and KEY_DURATION in ms when max is set */
 	const char *const *choices; /* KEY_CHOICE */
 };
 
@@ -48,13 +50,16 @@ static const char *const restart_choices[] = { "no", "on-failure", "always", NUL
 static const char *const required_choices[] = { "no", "yes", "kvm", NULL };
 static const char *const format_choices[] = { "text", "json", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
-static const unsigned levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+static const unsigned levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
+				   LOG_LEVEL_DEBUG };
 
 static_assert(sizeof(enum accel) == sizeof(unsigned), "a choice is stored as an unsigned int");
 
-#define KEY(kind_, structure, name_, type_, member, fallback_, ...)                                      \
-	{ .kind = kind_, .name = name_, .type = type_, .offset = offsetof(structure, member), .fallback = fallback_, \
-	  .help = __VA_ARGS__ }
+#define KEY(kind_, structure, name_, type_, member, fallback_, ...)                               \
+	{                                                                                         \
+		.kind = kind_, .name = name_, .type = type_,                                      \
+		.offset = offsetof(structure, member), .fallback = fallback_, .help = __VA_ARGS__ \
+	}
 #define RANGE(min_, max_) .min = min_, .max = max_
 #define GUEST(...) KEY(SECTION_GUEST, struct guest_config, __VA_ARGS__)
 #define NETWORK(...) KEY(SECTION_NETWORK, struct network_config, __VA_ARGS__)
@@ -66,70 +71,103 @@ static_assert(sizeof(enum accel) == sizeof(unsigned), "a choice is stored as an 
 
 static const struct config_key keys[] = {
 	GUEST("name", KEY_TEXT, name, "windows", "name of the libvirt domain"),
-	GUEST("disk", KEY_PATH, disk, "/storage/windows.qcow2", "the guest's disk: used if it exists, else made from base"),
-	GUEST("base", KEY_PATH, base, "/images/windows.qcow2", "read-only disk that a missing disk becomes an overlay of"),
+	GUEST("disk", KEY_PATH, disk, "/storage/windows.qcow2",
+	      "the guest's disk: used if it exists, else made from base"),
+	GUEST("base", KEY_PATH, base, "/images/windows.qcow2",
+	      "read-only disk that a missing disk becomes an overlay of"),
 	GUEST("memory", KEY_SIZE, memory, "4G", "memory of the guest"),
 	GUEST("cpus", KEY_UNSIGNED, cpus, "2", "virtual processors", RANGE(1, 255)),
-	GUEST("accel", KEY_CHOICE, accel, "auto", "auto is kvm, or an error: nobody gets slow emulation unasked",
+	GUEST("accel", KEY_CHOICE, accel, "auto",
+	      "auto is kvm, or an error: nobody gets slow emulation unasked",
 	      .choices = accel_choices),
-	GUEST("profile", KEY_CHOICE, profile, "windows", "virtual hardware: windows needs no driver that Windows lacks",
+	GUEST("profile", KEY_CHOICE, profile, "windows",
+	      "virtual hardware: windows needs no driver that Windows lacks",
 	      .choices = profile_choices),
-	GUEST("firmware", KEY_CHOICE, firmware, "bios", "how the disk was installed", .choices = firmware_choices),
+	GUEST("firmware", KEY_CHOICE, firmware, "bios", "how the disk was installed",
+	      .choices = firmware_choices),
 	GUEST("tpm", KEY_BOOL, tpm, "no", "a TPM 2.0, as Windows 11 wants"),
 	GUEST("xml", KEY_PATH, xml, NULL, "a libvirt domain XML that is taken as it is"),
 	GUEST("mac", KEY_MAC, mac, "52:54:00:ca:5e:01", "Ethernet address of the guest"),
 
 	NETWORK("bridge", KEY_TEXT, bridge, "virbr1", "bridge between the container and the guest"),
-	NETWORK("subnet", KEY_SUBNET, subnet, "auto", "auto is 192.168.121.0/24, or the next range that is free"),
-	NETWORK("guest-address", KEY_ADDRESS, guest_address, NULL, "the guest's address; by default host 68 of the subnet"),
+	NETWORK("subnet", KEY_SUBNET, subnet, "auto",
+		"auto is 192.168.121.0/24, or the next range that is free"),
+	NETWORK("guest-address", KEY_ADDRESS, guest_address, NULL,
+		"the guest's address; by default host 68 of the subnet"),
 	NETWORK("ipv6", KEY_BOOL, ipv6, "yes", "give the guest IPv6 where the container has it"),
 	NETWORK("forwards", KEY_FORWARDS, forwards, "3389", "ports that lead to the guest"),
 
-	STOP("timeout", KEY_DURATION, timeout, "110s", "time to shut down before the guest is destroyed"),
-	STOP("resend", KEY_DURATION, resend, "5s", "time between two presses of the power button", RANGE(100, INT_MAX)),
-	STOP("agent", KEY_BOOL, agent, "no", "ask a connected guest agent, too, when the button is pressed"),
+	STOP("timeout", KEY_DURATION, timeout, "110s",
+	     "time to shut down before the guest is destroyed"),
+	STOP("resend", KEY_DURATION, resend, "5s", "time between two presses of the power button",
+	     RANGE(100, INT_MAX)),
+	STOP("agent", KEY_BOOL, agent, "no",
+	     "ask a connected guest agent, too, when the button is pressed"),
 
 	HEALTH("rdp-port", KEY_UNSIGNED, rdp_port, "3389", "the guest's RDP port", RANGE(1, 65535)),
-	HEALTH("rdp-interval", KEY_DURATION, rdp_interval, "30s", "time between two probes of a guest that answers", RANGE(100, INT_MAX)),
-	HEALTH("rdp-timeout", KEY_DURATION, rdp_timeout, "5s", "time for one probe", RANGE(100, INT_MAX)),
-	HEALTH("rdp-failures", KEY_UNSIGNED, rdp_failures, "3", "failed probes in a row that degrade the guest", RANGE(1, 1000)),
+	HEALTH("rdp-interval", KEY_DURATION, rdp_interval, "30s",
+	       "time between two probes of a guest that answers", RANGE(100, INT_MAX)),
+	HEALTH("rdp-timeout", KEY_DURATION, rdp_timeout, "5s", "time for one probe",
+	       RANGE(100, INT_MAX)),
+	HEALTH("rdp-failures", KEY_UNSIGNED, rdp_failures, "3",
+	       "failed probes in a row that degrade the guest", RANGE(1, 1000)),
 
-	LOGGING("level", KEY_LEVEL, level, "info", "the least important lines that are written", .choices = level_choices),
-	LOGGING("format", KEY_CHOICE, format, "text", "text or one JSON object a line", .choices = format_choices),
+	LOGGING("level", KEY_LEVEL, level, "info", "the least important lines that are written",
+		.choices = level_choices),
+	LOGGING("format", KEY_CHOICE, format, "text", "text or one JSON object a line",
+		.choices = format_choices),
 
 	DEVICE("group", KEY_TEXT, group, NULL, "group that the node is given to"),
 	DEVICE("mode", KEY_MODE, mode, NULL, "permission bits that the node gets"),
-	DEVICE("required", KEY_CHOICE, required, "no", "kvm: unless [guest] accel = tcg", .choices = required_choices),
+	DEVICE("required", KEY_CHOICE, required, "no", "kvm: unless [guest] accel = tcg",
+	       .choices = required_choices),
 
 	SERVICE("exec", KEY_COMMAND, exec, NULL, "the command line; there is no shell"),
-	SERVICE("type", KEY_CHOICE, type, "simple", "what makes it ready: its exec, READY=1, or its end with 0",
+	SERVICE("type", KEY_CHOICE, type, "simple",
+		"what makes it ready: its exec, READY=1, or its end with 0",
 		.choices = type_choices),
-	SERVICE("after", KEY_WORDS, after, NULL, "services that must be ready before, and that stop later"),
-	SERVICE("restart", KEY_CHOICE, restart, "on-failure", "when an end is followed by a new start",
-		.choices = restart_choices),
-	SERVICE("final-codes", KEY_CODES, final_codes, NULL, "exit codes that are never followed by a new start"),
-	SERVICE("backoff", KEY_DURATION, backoff, "200ms", "time before the first restart, doubled by every further one"),
-	SERVICE("backoff-max", KEY_DURATION, backoff_max, "30s", "the longest time before a restart"),
-	SERVICE("restart-limit", KEY_UNSIGNED, restart_limit, "10", "failures in a row that are the last; 0: no limit", RANGE(0, 1000000)),
-	SERVICE("healthy-after", KEY_DURATION, healthy_after, "30s", "life after which earlier failures are forgotten"),
-	SERVICE("start-timeout", KEY_DURATION, start_timeout, "60s", "time to become ready; 0: no limit"),
-	SERVICE("stop-timeout", KEY_DURATION, stop_timeout, "10s", "time between the stop signal and SIGKILL; main: on top of [stop] timeout"),
+	SERVICE("after", KEY_WORDS, after, NULL,
+		"services that must be ready before, and that stop later"),
+	SERVICE("restart", KEY_CHOICE, restart, "on-failure",
+		"when an end is followed by a new start", .choices = restart_choices),
+	SERVICE("final-codes", KEY_CODES, final_codes, NULL,
+		"exit codes that are never followed by a new start"),
+	SERVICE("backoff", KEY_DURATION, backoff, "200ms",
+		"time before the first restart, doubled by every further one"),
+	SERVICE("backoff-max", KEY_DURATION, backoff_max, "30s",
+		"the longest time before a restart"),
+	SERVICE("restart-limit", KEY_UNSIGNED, restart_limit, "10",
+		"failures in a row that are the last; 0: no limit", RANGE(0, 1000000)),
+	SERVICE("healthy-after", KEY_DURATION, healthy_after, "30s",
+		"life after which earlier failures are forgotten"),
+	SERVICE("start-timeout", KEY_DURATION, start_timeout, "60s",
+		"time to become ready; 0: no limit"),
+	SERVICE("stop-timeout", KEY_DURATION, stop_timeout, "10s",
+		"time between the stop signal and SIGKILL; main: on top of [stop] timeout"),
 	SERVICE("stop-signal", KEY_SIGNAL, stop_signal, "TERM", "signal that asks it to stop"),
-	SERVICE("watchdog", KEY_DURATION, watchdog, "0", "longest time between two WATCHDOG=1; 0: no watchdog"),
+	SERVICE("watchdog", KEY_DURATION, watchdog, "0",
+		"longest time between two WATCHDOG=1; 0: no watchdog"),
 	SERVICE("main", KEY_BOOL, main, "no", "its end is the container's end"),
-	SERVICE("critical", KEY_BOOL, critical, "no", "the container ends when it has failed for good"),
+	SERVICE("critical", KEY_BOOL, critical, "no",
+		"the container ends when it has failed for good"),
 	SERVICE("enabled", KEY_BOOL, enabled, "yes", "no: as if the section did not exist"),
 	SERVICE("user", KEY_TEXT, user, NULL, "user that it runs as; default root"),
 	SERVICE("group", KEY_TEXT, group, NULL, "group that it runs as; default the user's"),
 	SERVICE("directory", KEY_PATH, directory, NULL, "working directory; default /"),
-	SERVICE("environment", KEY_COMMAND, environment, NULL, "NAME=VALUE words that are added to the environment"),
-	SERVICE("nofile", KEY_UNSIGNED, nofile, "0", "limit of open files; 0: as inherited", RANGE(0, 1U << 20)),
-	SERVICE("oom-score-adjust", KEY_OOM, oom_score_adjust, "0", "-1000 to 1000: who is killed first when memory is short"),
-	SERVICE("clean", KEY_COMMAND, clean, NULL, "paths that are removed before anything starts: restart keeps /run"),
-	SERVICE("capabilities", KEY_WORDS, capabilities, NULL, "capabilities that the container must have for it"),
+	SERVICE("environment", KEY_COMMAND, environment, NULL,
+		"NAME=VALUE words that are added to the environment"),
+	SERVICE("nofile", KEY_UNSIGNED, nofile, "0", "limit of open files; 0: as inherited",
+		RANGE(0, 1U << 20)),
+	SERVICE("oom-score-adjust", KEY_OOM, oom_score_adjust, "0",
+		"-1000 to 1000: who is killed first when memory is short"),
+	SERVICE("clean", KEY_COMMAND, clean, NULL,
+		"paths that are removed before anything starts: restart keeps /run"),
+	SERVICE("capabilities", KEY_WORDS, capabilities, NULL,
+		"capabilities that the container must have for it"),
 };
 
-static const char *const section_names[] = { "guest", "network", "stop", "health", "log", "device", "service" };
+static const char *const section_names[] = { "guest", "network", "stop",   "health",
+					     "log",   "device",	 "service" };
 
 bool config_section(const char *section, enum section_kind *ret_kind, const char **ret_argument)
 {
@@ -137,7 +175,8 @@ bool config_section(const char *section, enum section_kind *ret_kind, const char
 		size_t length = strlen(section_names[i]);
 		bool named = i == SECTION_DEVICE || i == SECTION_SERVICE;
 
-		if (strncmp(section, section_names[i], length) != 0 || section[length] != (named ? ' ' : '\0'))
+		if (strncmp(section, section_names[i], length) != 0 ||
+		    section[length] != (named ? ' ' : '\0'))
 			continue;
 		*ret_argument = section + length + strspn(section + length, " ");
 		*ret_kind = (enum section_kind)i;
@@ -157,7 +196,8 @@ const struct config_key *config_key_find(enum section_kind kind, const char *nam
 
 const struct config_key *config_key_next(enum section_kind kind, const struct config_key *last)
 {
-	for (const struct config_key *key = last ? last + 1 : keys; key < keys + ARRAY_SIZE(keys); key++) {
+	for (const struct config_key *key = last ? last + 1 : keys; key < keys + ARRAY_SIZE(keys);
+	     key++) {
 		if (key->kind == kind)
 			return key;
 	}
@@ -177,7 +217,8 @@ static void append_reason(void *context, const char *message)
 }
 
 /* Forwards report every mistake; they become one reason. */
-static const char *set_forwards(struct network_config *network, const char *text, char *reason, size_t size)
+static const char *set_forwards(struct network_config *network, const char *text, char *reason,
+				size_t size)
 {
 	autofclose FILE *out = fmemopen(reason, size, "w");
 	struct forward *forwards = NULL;
@@ -208,7 +249,8 @@ static const char *set_text(char **field, const char *text)
 	return NULL;
 }
 
-static const char *set_unsigned(const struct config_key *key, unsigned *field, const char *text, char *reason, size_t size)
+static const char *set_unsigned(const struct config_key *key, unsigned *field, const char *text,
+				char *reason, size_t size)
 {
 	if (!value_unsigned(text, key->min, key->max, field))
 		return NULL;
@@ -216,7 +258,8 @@ static const char *set_unsigned(const struct config_key *key, unsigned *field, c
 	return reason;
 }
 
-static const char *set_duration(const struct config_key *key, unsigned *field, const char *text, char *reason, size_t size)
+static const char *set_duration(const struct config_key *key, unsigned *field, const char *text,
+				char *reason, size_t size)
 {
 	unsigned value;
 	const char *error = value_duration(text, &value);
@@ -231,7 +274,8 @@ static const char *set_duration(const struct config_key *key, unsigned *field, c
 	return NULL;
 }
 
-static const char *set_choice(const struct config_key *key, unsigned *field, const char *text, char *reason, size_t size)
+static const char *set_choice(const struct config_key *key, unsigned *field, const char *text,
+			      char *reason, size_t size)
 {
 	size_t length = 0;
 	unsigned index;
@@ -241,16 +285,21 @@ static const char *set_choice(const struct config_key *key, unsigned *field, con
 		return NULL;
 	}
 	for (size_t i = 0; key->choices[i] && length < size; i++)
-		length += (size_t)snprintf(reason + length, size - length, "%s%s", i ? ", " : "is none of: ", key->choices[i]);
+		length += (size_t)snprintf(reason + length, size - length, "%s%s",
+					   i ? ", " : "is none of: ", key->choices[i]);
 	return reason;
 }
 
 static const char *set_list(const struct config_key *key, struct strlist *field, const char *text)
 {
 	struct strlist list = { 0 };
-	const char *error = key->type == KEY_WORDS ? value_words(text, &list) : value_command(text, &list);
+	const char *error =
+		key->type == KEY_WORDS ? value_words(text, &list) : value_command(text, &list);
 
-	/* An empty list is how a later file takes back what an earlier one said; a service without exec is found later. */
+	/*
+	 * An empty list is how a later file takes back what an earlier one said; a service without
+	 * exec is found later.
+	 */
 	if (error && !(key->type == KEY_COMMAND && !*text)) {
 		strlist_clear(&list);
 		return error;
@@ -260,7 +309,8 @@ static const char *set_list(const struct config_key *key, struct strlist *field,
 	return NULL;
 }
 
-const char *config_key_set(const struct config_key *key, void *base, const char *text, char *reason, size_t size)
+const char *config_key_set(const struct config_key *key, void *base, const char *text, char *reason,
+			   size_t size)
 {
 	void *field = (char *)base + key->offset;
 
@@ -314,10 +364,20 @@ void config_key_clear(const struct config_key *key, void *base)
 static const char *type_text(const struct config_key *key, char *buffer, size_t size)
 {
 	static const char *const names[] = {
-		[KEY_TEXT] = "text", [KEY_PATH] = "path", [KEY_BOOL] = "yes|no", [KEY_DURATION] = "duration",
-		[KEY_SIZE] = "size", [KEY_SIGNAL] = "signal", [KEY_MODE] = "octal mode", [KEY_CODES] = "exit codes",
-		[KEY_OOM] = "number", [KEY_FORWARDS] = "forwards", [KEY_ADDRESS] = "IPv4 address",
-		[KEY_SUBNET] = "auto|subnet", [KEY_MAC] = "Ethernet address", [KEY_WORDS] = "words",
+		[KEY_TEXT] = "text",
+		[KEY_PATH] = "path",
+		[KEY_BOOL] = "yes|no",
+		[KEY_DURATION] = "duration",
+		[KEY_SIZE] = "size",
+		[KEY_SIGNAL] = "signal",
+		[KEY_MODE] = "octal mode",
+		[KEY_CODES] = "exit codes",
+		[KEY_OOM] = "number",
+		[KEY_FORWARDS] = "forwards",
+		[KEY_ADDRESS] = "IPv4 address",
+		[KEY_SUBNET] = "auto|subnet",
+		[KEY_MAC] = "Ethernet address",
+		[KEY_WORDS] = "words",
 		[KEY_COMMAND] = "command line",
 	};
 	size_t length = 0;
@@ -329,7 +389,8 @@ static const char *type_text(const struct config_key *key, char *buffer, size_t 
 	if (!key->choices)
 		return names[key->type];
 	for (size_t i = 0; key->choices[i] && length < size; i++)
-		length += (size_t)snprintf(buffer + length, size - length, "%s%s", i ? "|" : "", key->choices[i]);
+		length += (size_t)snprintf(buffer + length, size - length, "%s%s", i ? "|" : "",
+					   key->choices[i]);
 	return buffer;
 }
 
@@ -339,6 +400,9 @@ void config_print_keys(FILE *out)
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		fprintf(out, "%s%s\t%s\t%s\t%s\t%s\n", section_names[keys[i].kind],
-			keys[i].kind == SECTION_DEVICE ? " PATH" : keys[i].kind == SECTION_SERVICE ? " NAME" : "", keys[i].name,
-			type_text(&keys[i], type, sizeof(type)), keys[i].fallback ? keys[i].fallback : "-", keys[i].help);
+			keys[i].kind == SECTION_DEVICE	  ? " PATH"
+			: keys[i].kind == SECTION_SERVICE ? " NAME"
+							  : "",
+			keys[i].name, type_text(&keys[i], type, sizeof(type)),
+			keys[i].fallback ? keys[i].fallback : "-", keys[i].help);
 }

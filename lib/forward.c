@@ -202,8 +202,10 @@ static bool read_guest(struct parser *parser, const struct entry *entry, const c
 	if (!read_span(parser, entry, part, length, "guest", &guest))
 		return false;
 	n_guest = guest.last - guest.first + 1u;
-	/* A single guest port behind a range is where the range begins, `5000-5010:6000`; anything
-	 * else must match. */
+	/*
+	 * A single guest port behind a range is where the range begins, `5000-5010:6000`; anything
+	 * else must match.
+	 */
 	if (memchr(part, '-', length) && n_guest != n_listen) {
 		mistake(parser, entry,
 			"%u listening port%s cannot lead to %u guest port%s; make both ranges "
@@ -307,10 +309,10 @@ static void find_conflicts(struct parser *parser)
 		    furthest->forward.listen_last >= f->listen_first) {
 			struct conflict *conflict = &parser->conflicts[parser->n_conflicts++];
 
-			conflict->later = item->entry > furthest->entry ? item->entry
-									: furthest->entry;
-			conflict->earlier = item->entry > furthest->entry ? furthest->entry
-									  : item->entry;
+			conflict->later =
+				item->entry > furthest->entry ? item->entry : furthest->entry;
+			conflict->earlier =
+				item->entry > furthest->entry ? furthest->entry : item->entry;
 			conflict->port = f->listen_first;
 			conflict->proto = f->proto;
 			if (furthest->forward.listen_last >= f->listen_last)

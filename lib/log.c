@@ -24,7 +24,9 @@ void log_set_level(unsigned level)
 	logger.level = level;
 }
 
-void log_redirect(void (*sink)(void *context, enum log_level level, const char *text, size_t length), void *context)
+void log_redirect(void (*sink)(void *context, enum log_level level, const char *text,
+			       size_t length),
+		  void *context)
 {
 	logger.sink = sink;
 	logger.context = context;
@@ -49,7 +51,8 @@ static void write_line(enum log_level level, const char *text, int length)
 	if (logger.for_pid1)
 		n = snprintf(line, sizeof(line), "<%d>%.*s\n", (int)level, length, text);
 	else
-		n = snprintf(line, sizeof(line), "%s %s: %.*s\n", log_level_name(level), logger.module, length, text);
+		n = snprintf(line, sizeof(line), "%s %s: %.*s\n", log_level_name(level),
+			     logger.module, length, text);
 	if (n >= (int)sizeof(line)) {
 		n = sizeof(line);
 		line[n - 1] = '\n';

@@ -1,6 +1,7 @@
 /*
- * The network that casement-netfw made, as others need it: written once it stands, read by casement-guest.
- * The file is INI like every other of casement's: [network] bridge, address, prefix, guest-address, mtu, …
+ * The network that casement-netfw made, as others need it: written once it stands, read by
+ * casement-guest. The file is INI like every other of casement's: [network] bridge, address,
+ * prefix, guest-address, mtu, …
  */
 #pragma once
 
@@ -11,7 +12,7 @@
 struct netinfo {
 	char bridge[IF_NAMESIZE];
 	struct in_addr address; /* of the bridge */
-	unsigned prefix;        /* its length */
+	unsigned prefix;	/* its length */
 	struct in_addr guest_address;
 	bool ipv6; /* the next three are set */
 	struct in6_addr address6;
@@ -23,5 +24,6 @@ struct netinfo {
 /** netinfo_write() - Replace @path atomically. Return: 0 or -errno. */
 int netinfo_write(const char *path, const struct netinfo *info);
 
-/** netinfo_read() - Return: 0, -ENOENT while there is no network, -EBADMSG for a file that is not ours, or -errno. */
+/** netinfo_read() - Return: 0, -ENOENT while there is no network, -EBADMSG for a file that is not
+ * ours, or -errno. */
 int netinfo_read(const char *path, struct netinfo *ret_info);

@@ -11,7 +11,8 @@ struct strlist {
 /** strlist_add() - Append a copy of @text. Return: 0 or -ENOMEM. */
 int strlist_add(struct strlist *list, const char *text);
 
-/** strlist_add_bytes() - Append a copy of the first @length bytes of @text. Return: 0 or -ENOMEM. */
+/** strlist_add_bytes() - Append a copy of the first @length bytes of @text. Return: 0 or -ENOMEM.
+ */
 int strlist_add_bytes(struct strlist *list, const char *text, size_t length);
 
 /** strlist_clear() - Free every string; the list is empty and usable afterwards. */

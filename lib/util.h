@@ -52,11 +52,11 @@ static inline int take_fd(int *fd)
 }
 
 /** take_ptr() - Move a pointer out of a scope that would free it; the type is kept. */
-#define take_ptr(pointer)                    \
-	({                                   \
+#define take_ptr(pointer)                       \
+	({                                      \
 		__auto_type taken_ = (pointer); \
-		(pointer) = NULL;            \
-		taken_;                      \
+		(pointer) = NULL;               \
+		taken_;                         \
 	})
 
 /** streq() - Are two strings equal? */

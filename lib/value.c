@@ -8,7 +8,10 @@
 #include <limits.h>
 #include <signal.h>
 
-/* Decimal digits only: strtoul would take signs and leading spaces. The rest of the text is left to the caller. */
+/*
+ * Decimal digits only: strtoul would take signs and leading spaces. The rest of the text is left to
+ * the caller.
+ */
 static bool read_digits(const char **text, uint64_t limit, uint64_t *ret_value)
 {
 	const char *at = *text;
@@ -66,7 +69,8 @@ const char *value_duration(const char *text, unsigned *ret_ms)
 	static const struct {
 		const char *name;
 		unsigned ms;
-	} units[] = { { "", 1000 }, { "s", 1000 }, { "ms", 1 }, { "m", 60 * 1000 }, { "min", 60 * 1000 }, { "h", 3600 * 1000 } };
+	} units[] = { { "", 1000 },	  { "s", 1000 },	{ "ms", 1 },
+		      { "m", 60 * 1000 }, { "min", 60 * 1000 }, { "h", 3600 * 1000 } };
 	uint64_t value;
 
 	if (!read_digits(&text, INT_MAX, &value))
@@ -94,7 +98,8 @@ const char *value_size(const char *text, uint64_t *ret_bytes)
 	if (!*text)
 		return "has no unit: write 512M or 4G";
 	unit = strchr(units, toupper((unsigned char)*text));
-	if (!unit || !(streq(text + 1, "") || strcasecmp(text + 1, "B") == 0 || strcasecmp(text + 1, "iB") == 0))
+	if (!unit || !(streq(text + 1, "") || strcasecmp(text + 1, "B") == 0 ||
+		       strcasecmp(text + 1, "iB") == 0))
 		return "has an unknown unit: use K, M, G or T";
 	shift = 10 * (unsigned)(unit - units + 1);
 	if (value > UINT64_MAX >> shift)
@@ -126,7 +131,8 @@ const char *value_signal(const char *text, int *ret_signal)
 	if (strncmp(name, "RTMIN", 5) == 0) {
 		if (!name[5])
 			number = 0;
-		else if (name[5] != '+' || value_unsigned(name + 6, 0, (unsigned)(SIGRTMAX - SIGRTMIN), &number))
+		else if (name[5] != '+' ||
+			 value_unsigned(name + 6, 0, (unsigned)(SIGRTMAX - SIGRTMIN), &number))
 			return "is not a signal";
 		*ret_signal = SIGRTMIN + (int)number;
 		return NULL;
@@ -217,7 +223,8 @@ const char *value_mac(const char *text, uint8_t ret_mac[static 6])
 	for (size_t i = 0; i < 6; i++, text += 3) {
 		char byte[3] = { text[0], text[1], 0 };
 
-		if (!isxdigit((unsigned char)byte[0]) || !isxdigit((unsigned char)byte[1]) || (i < 5 && text[2] != ':'))
+		if (!isxdigit((unsigned char)byte[0]) || !isxdigit((unsigned char)byte[1]) ||
+		    (i < 5 && text[2] != ':'))
 			return "is not an Ethernet address such as 52:54:00:12:34:56";
 		mac[i] = (uint8_t)strtoul(byte, NULL, 16);
 	}

@@ -1,8 +1,8 @@
 /*
  * Values as people write them in a configuration. Pure functions.
  *
- * Each returns NULL and stores the value, or returns why the text is none, as the end of a sentence that begins with the
- * text ("is not a number"), and stores nothing.
+ * Each returns NULL and stores the value, or returns why the text is none, as the end of a sentence
+ * that begins with the text ("is not a number"), and stores nothing.
  */
 #pragma once
 
@@ -17,7 +17,8 @@ const char *value_oom_score(const char *text, int *ret_value);
 /** value_bool() - yes, no, true, false, on, off, 1, 0. */
 const char *value_bool(const char *text, bool *ret_value);
 
-/** value_duration() - `90` and `90s` (seconds), `500ms`, `2m`, `1h`; in milliseconds, at most 24 days (it fits an int). */
+/** value_duration() - `90` and `90s` (seconds), `500ms`, `2m`, `1h`; in milliseconds, at most 24
+ * days (it fits an int). */
 const char *value_duration(const char *text, unsigned *ret_ms);
 
 /** value_size() - `512M`, `4G`, with a unit (K, M, G, T: powers of 1024); in bytes. */
@@ -51,7 +52,7 @@ const char *value_path(const char *text);
 const char *value_words(const char *text, struct strlist *list);
 
 /**
- * value_command() - A command line: words separated by spaces; '…' and "…" keep spaces, \ keeps the next character.
- * Nothing is expanded: there is no shell.
+ * value_command() - A command line: words separated by spaces; '…' and "…" keep spaces, \ keeps the
+ * next character. Nothing is expanded: there is no shell.
  */
 const char *value_command(const char *text, struct strlist *list);

@@ -1,11 +1,12 @@
 /*
- * What the processes of a container say to each other, beside what sd_notify(3) defines: names, no code of consequence.
+ * What the processes of a container say to each other, beside what sd_notify(3) defines: names, no
+ * code of consequence.
  *
  * Children tell PID 1 through their notify socket; PID 1 tells children by signals only:
- *   stop signal   begin to stop. Sent with sigqueue(3): the value is the time left in ms, 0 for "as configured".
- *   SIGQUIT       to the main service while it stops: the deadline is now.
- *   SIGUSR1       to the main service: the process it reported in X_CASEMENT_GUEST_PID was reaped; the value is its wait
- *                 status.
+ *   stop signal   begin to stop. Sent with sigqueue(3): the value is the time left in ms, 0 for "as
+ * configured". SIGQUIT       to the main service while it stops: the deadline is now. SIGUSR1 to
+ * the main service: the process it reported in X_CASEMENT_GUEST_PID was reaped; the value is its
+ * wait status.
  */
 #pragma once
 
@@ -16,11 +17,11 @@
 
 #define WIRE_GUEST_STATE "X_CASEMENT_GUEST_STATE"     /* one of guest_state_name() */
 #define WIRE_GUEST_REASON "X_CASEMENT_GUEST_REASON"   /* text, may be empty */
-#define WIRE_GUEST_PID "X_CASEMENT_GUEST_PID"         /* QEMU's, decimal; 0: there is none */
+#define WIRE_GUEST_PID "X_CASEMENT_GUEST_PID"	      /* QEMU's, decimal; 0: there is none */
 #define WIRE_GUEST_ADDRESS "X_CASEMENT_GUEST_ADDRESS" /* dotted decimal, from casement-netfw */
-#define WIRE_RDP "X_CASEMENT_RDP"                     /* one of rdp_state_name() */
+#define WIRE_RDP "X_CASEMENT_RDP"		      /* one of rdp_state_name() */
 #define WIRE_RDP_LATENCY_US "X_CASEMENT_RDP_LATENCY_US"
-#define WIRE_BOOTS "X_CASEMENT_BOOTS"           /* decimal, 1 for the first */
+#define WIRE_BOOTS "X_CASEMENT_BOOTS"		/* decimal, 1 for the first */
 #define WIRE_STOP_PHASE "X_CASEMENT_STOP_PHASE" /* one of stop_phase_name() */
 
 enum guest_state {
@@ -36,9 +37,19 @@ enum guest_state {
 
 enum rdp_state { RDP_UNKNOWN, RDP_CLOSED, RDP_OPEN, RDP_ANSWERING, N_RDP_STATES };
 
-enum stop_phase { STOP_NONE, STOP_AGENT, STOP_BUTTON, STOP_DESTROY_GRACEFUL, STOP_DESTROY, N_STOP_PHASES };
+enum stop_phase {
+	STOP_NONE,
+	STOP_AGENT,
+	STOP_BUTTON,
+	STOP_DESTROY_GRACEFUL,
+	STOP_DESTROY,
+	N_STOP_PHASES
+};
 
-/* Exit codes of PID 1; 0, 10 and 11 are casement-guest's, passed on. 64, 69 and 78 are those of sysexits(3). */
+/*
+ * Exit codes of PID 1; 0, 10 and 11 are casement-guest's, passed on. 64, 69 and 78 are those of
+ * sysexits(3).
+ */
 enum exit_code {
 	EXIT_GUEST_OFF = 0,
 	EXIT_GUEST_DESTROYED = 10,

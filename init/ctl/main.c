@@ -1,5 +1,6 @@
 /*
- * casementctl: asks PID 1's status socket. `health` is the image's HEALTHCHECK: its exit code is 0 or 1, nothing else.
+ * casementctl: asks PID 1's status socket. `health` is the image's HEALTHCHECK: its exit code is 0
+ * or 1, nothing else.
  */
 #include "init/ctl/show.h"
 #include "lib/util.h"
@@ -14,21 +15,21 @@
 /* PID 1 answers within a millisecond; one that does not in this time is not well. */
 #define PATIENCE_SECONDS 5
 
-static const char usage[] =
-	"Usage: casementctl [OPTION]... VERB\n"
-	"Ask casement, PID 1 of this container, how things are.\n"
-	"\n"
-	"  status         how the container, its guest and its services are\n"
-	"  health         \"ok\" or \"fail REASON\"; exit code 0 or 1\n"
-	"  ready          \"ok\" once the guest answers RDP, else \"wait REASON\"; exit code 0 or 1\n"
-	"  watch          one JSON line for every change, until interrupted\n"
-	"  metrics        Prometheus text\n"
-	"\n"
-	"  --json         status: the JSON line as it is\n"
-	"  --wait         ready: wait until it is\n"
-	"  --socket PATH  ask there instead of " STATUS_SOCKET "\n"
-	"  --version      print the version\n"
-	"  --help         print this text\n";
+static const char usage[] = "Usage: casementctl [OPTION]... VERB\n"
+			    "Ask casement, PID 1 of this container, how things are.\n"
+			    "\n"
+			    "  status         how the container, its guest and its services are\n"
+			    "  health         \"ok\" or \"fail REASON\"; exit code 0 or 1\n"
+			    "  ready          \"ok\" once the guest answers RDP, else \"wait "
+			    "REASON\"; exit code 0 or 1\n"
+			    "  watch          one JSON line for every change, until interrupted\n"
+			    "  metrics        Prometheus text\n"
+			    "\n"
+			    "  --json         status: the JSON line as it is\n"
+			    "  --wait         ready: wait until it is\n"
+			    "  --socket PATH  ask there instead of " STATUS_SOCKET "\n"
+			    "  --version      print the version\n"
+			    "  --help         print this text\n";
 
 struct options {
 	const char *socket;
@@ -41,9 +42,9 @@ struct options {
 static int read_options(int argc, char **argv, struct options *ret_options)
 {
 	static const struct option known[] = {
-		{ "json", no_argument, NULL, 'j' },	   { "wait", no_argument, NULL, 'w' },
+		{ "json", no_argument, NULL, 'j' },	    { "wait", no_argument, NULL, 'w' },
 		{ "socket", required_argument, NULL, 's' }, { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },	   { 0 },
+		{ "help", no_argument, NULL, 'h' },	    { 0 },
 	};
 	static const char *const verbs[] = { "status", "health", "ready", "watch", "metrics" };
 	int option;
@@ -87,8 +88,10 @@ static FILE *ask(const char *path, const char *verb, bool patient)
 	memcpy(address.sun_path, path, strlen(path));
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		fprintf(stderr, "casementctl: %s: %s%s\n", path, strerror(errno),
-			errno == EACCES ? ": be root or in the group casement" :
-			errno == ENOENT || errno == ECONNREFUSED ? ": is casement running in this container?" : "");
+			errno == EACCES ? ": be root or in the group casement"
+			: errno == ENOENT || errno == ECONNREFUSED
+				? ": is casement running in this container?"
+				: "");
 		return NULL;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -112,7 +115,8 @@ static int no_answer(const char *path)
 /* Print whatever comes until the other side is done. */
 static int copy(const struct options *options)
 {
-	autofclose FILE *answer = ask(options->socket, options->verb, streq(options->verb, "watch"));
+	autofclose FILE *answer =
+		ask(options->socket, options->verb, streq(options->verb, "watch"));
 	autofree char *line = NULL;
 	size_t size = 0;
 	bool any = false;
@@ -144,7 +148,8 @@ static int status(const struct options *options)
 	if (options->json)
 		return fputs(line, stdout) < 0;
 	if (show_status(stdout, line, isatty(STDOUT_FILENO) == 1) < 0) {
-		fprintf(stderr, "casementctl: %s: the answer is not a status: %s", options->socket, line);
+		fprintf(stderr, "casementctl: %s: the answer is not a status: %s", options->socket,
+			line);
 		return 1;
 	}
 	return 0;

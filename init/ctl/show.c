@@ -76,9 +76,11 @@ static void show_guest(FILE *out, const json_t *status, bool coloured)
 	put_state(out, text_of(guest, "state"), 0, coloured);
 	fprintf(out, " for %s", duration(number_of(guest, "since_ms"), since, sizeof(since)));
 	if (number_of(guest, "pid"))
-		fprintf(out, ", QEMU pid %lld, boot %lld", number_of(guest, "pid"), number_of(guest, "boots"));
+		fprintf(out, ", QEMU pid %lld, boot %lld", number_of(guest, "pid"),
+			number_of(guest, "boots"));
 	if (json_object_get(guest, "signal"))
-		fprintf(out, ", QEMU was killed by SIG%s", sigabbrev_np((int)number_of(guest, "signal")));
+		fprintf(out, ", QEMU was killed by SIG%s",
+			sigabbrev_np((int)number_of(guest, "signal")));
 	put_reason(out, text_of(guest, "reason"));
 	fputs("rdp        ", out);
 	put_state(out, text_of(guest, "rdp"), 0, coloured);
@@ -95,8 +97,8 @@ static void show_forwards(FILE *out, const json_t *status)
 	size_t i;
 
 	json_array_foreach(forwards, i, forward)
-		fprintf(out, "%-10s %s/%s -> %s\n", i ? "" : "forwards", text_of(forward, "listen"), text_of(forward, "proto"),
-			text_of(forward, "guest"));
+		fprintf(out, "%-10s %s/%s -> %s\n", i ? "" : "forwards", text_of(forward, "listen"),
+			text_of(forward, "proto"), text_of(forward, "guest"));
 	if (number_of(status, "forwards_omitted"))
 		fprintf(out, "%-10s and %lld more\n", "", number_of(status, "forwards_omitted"));
 }
@@ -107,13 +109,16 @@ static void show_services(FILE *out, const json_t *status, bool coloured)
 	int width = 7;
 	size_t i;
 
-	json_array_foreach(services, i, service) {
+	json_array_foreach(services, i, service)
+	{
 		int length = (int)strlen(text_of(service, "name"));
 
 		width = length > width ? length : width;
 	}
-	fprintf(out, "\n%-*s  %-8s  %6s  %8s  %s\n", width, "SERVICE", "STATE", "PID", "RESTARTS", "STATUS");
-	json_array_foreach(services, i, service) {
+	fprintf(out, "\n%-*s  %-8s  %6s  %8s  %s\n", width, "SERVICE", "STATE", "PID", "RESTARTS",
+		"STATUS");
+	json_array_foreach(services, i, service)
+	{
 		const char *problem = text_of(service, "problem");
 
 		fprintf(out, "%-*s  ", width, text_of(service, "name"));
@@ -122,7 +127,8 @@ static void show_services(FILE *out, const json_t *status, bool coloured)
 			fprintf(out, "  %6lld", number_of(service, "pid"));
 		else
 			fprintf(out, "  %6s", "-");
-		fprintf(out, "  %8lld  %s\n", number_of(service, "restarts"), *problem ? problem : text_of(service, "status"));
+		fprintf(out, "  %8lld  %s\n", number_of(service, "restarts"),
+			*problem ? problem : text_of(service, "status"));
 	}
 }
 
@@ -137,8 +143,10 @@ int show_status(FILE *out, const char *json, bool coloured)
 	}
 	fputs("container  ", out);
 	put_state(out, text_of(status, "state"), 0, coloured);
-	fprintf(out, " for %s, up %s, casement %s", duration(number_of(status, "since_ms"), since, sizeof(since)),
-		duration(number_of(status, "uptime_ms"), uptime, sizeof(uptime)), text_of(status, "version"));
+	fprintf(out, " for %s, up %s, casement %s",
+		duration(number_of(status, "since_ms"), since, sizeof(since)),
+		duration(number_of(status, "uptime_ms"), uptime, sizeof(uptime)),
+		text_of(status, "version"));
 	put_reason(out, text_of(status, "reason"));
 	show_guest(out, status, coloured);
 	show_forwards(out, status);

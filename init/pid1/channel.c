@@ -60,7 +60,10 @@ static int add_variable(struct strlist *list, const char *name, const char *valu
 	return strlist_add(list, variable);
 }
 
-/* Ours, then the container's, then the service's own; the later of two with one name is what getenv() must not find. */
+/*
+ * Ours, then the container's, then the service's own; the later of two with one name is what
+ * getenv() must not find.
+ */
 static int make_environment(struct spawn *spawn, const struct service_config *config)
 {
 	struct strlist list = { 0 };
@@ -81,7 +84,8 @@ static int make_environment(struct spawn *spawn, const struct service_config *co
 	return result;
 }
 
-int channel_open(struct channel *channel, const struct service_config *config, int epoll_fd, size_t index)
+int channel_open(struct channel *channel, const struct service_config *config, int epoll_fd,
+		 size_t index)
 {
 	struct spawn *spawn = &channel->spawn;
 	int result = 0;

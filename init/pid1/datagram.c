@@ -1,4 +1,7 @@
-/* What services say: sd_notify(3) fields and our own (lib/wire.h). Fields that nobody knows are ignored, as the protocol wants. */
+/*
+ * What services say: sd_notify(3) fields and our own (lib/wire.h). Fields that nobody knows are
+ * ignored, as the protocol wants.
+ */
 #include "init/pid1/supervisor.h"
 
 #include "lib/log.h"
@@ -42,9 +45,12 @@ static void set_guest_state(struct guest *guest, const char *value, int64_t now)
 	guest->reported = true;
 }
 
-/* Our own fields. Only the main service keeps a guest; the address comes from whoever made the network. */
-static void take_guest_field(struct supervisor *supervisor, const struct service *service, const char *name,
-			     const char *value, int64_t now)
+/*
+ * Our own fields. Only the main service keeps a guest; the address comes from whoever made the
+ * network.
+ */
+static void take_guest_field(struct supervisor *supervisor, const struct service *service,
+			     const char *name, const char *value, int64_t now)
 {
 	struct guest *guest = &supervisor->guest;
 	struct in_addr address;
@@ -72,14 +78,16 @@ static void take_guest_field(struct supervisor *supervisor, const struct service
 		index = stop_phase_parse(value);
 		if (index >= 0)
 			guest->stop_phase = (enum stop_phase)index;
-	} else if (streq(name, WIRE_RDP_LATENCY_US) && !value_unsigned(value, 0, INT_MAX, &number)) {
+	} else if (streq(name, WIRE_RDP_LATENCY_US) &&
+		   !value_unsigned(value, 0, INT_MAX, &number)) {
 		guest->rdp_latency_us = number;
 	} else if (streq(name, WIRE_BOOTS) && !value_unsigned(value, 0, INT_MAX, &number)) {
 		guest->boots = number;
 	}
 }
 
-static void take_field(struct supervisor *supervisor, struct service *service, const char *name, const char *value, int64_t now)
+static void take_field(struct supervisor *supervisor, struct service *service, const char *name,
+		       const char *value, int64_t now)
 {
 	char *end;
 
@@ -100,7 +108,8 @@ static void take_field(struct supervisor *supervisor, struct service *service, c
 	supervisor->changes++;
 }
 
-void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text, int64_t now)
+void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
+			 int64_t now)
 {
 	bool ready = false;
 

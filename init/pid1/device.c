@@ -16,7 +16,8 @@ struct complaint {
 	size_t size;
 };
 
-static int fail(const struct complaint *complaint, int error, const char *format, ...) PRINTF_LIKE(3, 4);
+static int fail(const struct complaint *complaint, int error, const char *format, ...)
+	PRINTF_LIKE(3, 4);
 
 static int fail(const struct complaint *complaint, int error, const char *format, ...)
 {
@@ -31,7 +32,10 @@ static int fail(const struct complaint *complaint, int error, const char *format
 	return -error;
 }
 
-/* A node that sits on another file system than its directory was bind-mounted: it is shared with the host. */
+/*
+ * A node that sits on another file system than its directory was bind-mounted: it is shared with
+ * the host.
+ */
 static bool is_mounted(const char *path, const struct stat *node)
 {
 	char copy[PATH_MAX];
@@ -41,7 +45,8 @@ static bool is_mounted(const char *path, const struct stat *node)
 	return stat(dirname(copy), &directory) == 0 && directory.st_dev != node->st_dev;
 }
 
-static int open_node(const struct device_config *device, struct stat *ret_node, char *text, size_t size)
+static int open_node(const struct device_config *device, struct stat *ret_node, char *text,
+		     size_t size)
 {
 	const struct complaint complaint = { device->path, text, size };
 	autoclose int fd = open(device->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -52,7 +57,9 @@ static int open_node(const struct device_config *device, struct stat *ret_node, 
 		return fail(&complaint, errno, "%s", strerror(errno));
 	if (!S_ISCHR(ret_node->st_mode) && !S_ISBLK(ret_node->st_mode))
 		return fail(&complaint, ENODEV, "%s",
-			    S_ISLNK(ret_node->st_mode) ? "is a symbolic link: name the device itself" : "is not a device");
+			    S_ISLNK(ret_node->st_mode)
+				    ? "is a symbolic link: name the device itself"
+				    : "is not a device");
 	return take_fd(&fd);
 }
 
@@ -71,12 +78,16 @@ int device_fix(const struct device_config *device, char *text, size_t size)
 		errno = 0;
 		group = getgrnam(device->group);
 		if (!group)
-			return fail(&complaint, errno ? errno : ESRCH, "there is no group %s", device->group);
+			return fail(&complaint, errno ? errno : ESRCH, "there is no group %s",
+				    device->group);
 	}
-	if ((!group || node.st_gid == group->gr_gid) && (!device->mode || (node.st_mode & 0777) == device->mode))
+	if ((!group || node.st_gid == group->gr_gid) &&
+	    (!device->mode || (node.st_mode & 0777) == device->mode))
 		return 0;
 	if (is_mounted(device->path, &node))
-		return fail(&complaint, EXDEV, "is mounted from the host and is not changed: pass it with %s instead", "--device");
+		return fail(&complaint, EXDEV,
+			    "is mounted from the host and is not changed: pass it with %s instead",
+			    "--device");
 	if (group && fchownat(fd, "", (uid_t)-1, group->gr_gid, AT_EMPTY_PATH) < 0)
 		return fail(&complaint, errno, "its group cannot be changed: %s", strerror(errno));
 	/* O_PATH descriptors have no fchmod; the link leads to this very node. */
@@ -94,16 +105,20 @@ int device_check(const struct device_config *device, char *text, size_t size)
 
 	node_fd = open_node(device, &node, text, size);
 	if (node_fd == -ENOENT)
-		return fail(&complaint, ENOENT, "is missing: start the container with --device %s", device->path);
+		return fail(&complaint, ENOENT, "is missing: start the container with --device %s",
+			    device->path);
 	if (node_fd < 0)
 		return node_fd;
 	fd = open(device->path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0)
 		return 0;
 	if (errno == EPERM)
-		return fail(&complaint, EPERM, "the container may not use it: start the container with --device %s", device->path);
+		return fail(&complaint, EPERM,
+			    "the container may not use it: start the container with --device %s",
+			    device->path);
 	if (errno == EACCES)
-		return fail(&complaint, EACCES, "its permissions keep casement out: on the host, chmod a+rw %s",
+		return fail(&complaint, EACCES,
+			    "its permissions keep casement out: on the host, chmod a+rw %s",
 			    device->path);
 	return fail(&complaint, errno, "cannot be opened: %s", strerror(errno));
 }

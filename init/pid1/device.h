@@ -7,8 +7,9 @@
  * device_fix() - Give a node its group and mode.
  * @text: on failure, a sentence with the remedy
  *
- * The node must be a device: a symbolic link is not followed, so that nobody who can write to its directory gets a file of
- * his choice opened. A node that was mounted from the host is the host's and stays as it is.
+ * The node must be a device: a symbolic link is not followed, so that nobody who can write to its
+ * directory gets a file of his choice opened. A node that was mounted from the host is the host's
+ * and stays as it is.
  *
  * Return: 0, -ENOENT when there is no such node, or -errno.
  */

@@ -25,13 +25,18 @@ static pid_t do_spawn(void *context, struct service *service)
 		close(take_fd(&channel->exec_fd));
 	result = spawn_process(&channel->spawn, &pid, &channel->exec_fd);
 	if (result < 0) {
-		log_error("%s: no process can be made: %s", service->config->name, strerror(-result));
+		log_error("%s: no process can be made: %s", service->config->name,
+			  strerror(-result));
 		return result;
 	}
-	/* Without this we only learn of the exec when the child speaks or dies; a simple service would stay `starting`. */
+	/*
+	 * Without this we only learn of the exec when the child speaks or dies; a simple service
+	 * would stay `starting`.
+	 */
 	result = loop_add(pid1->epoll_fd, channel->exec_fd, EPOLLIN, SOURCE_EXEC, index);
 	if (result < 0)
-		log_error("%s: its exec cannot be watched: %s", service->config->name, strerror(-result));
+		log_error("%s: its exec cannot be watched: %s", service->config->name,
+			  strerror(-result));
 	pid1->supervisor.no_children = false;
 	return pid;
 }
@@ -42,12 +47,13 @@ static void do_kill(void *context, const struct service *service, int signal, in
 
 	(void)context;
 	if (sigqueue(service->pid, signal, carried) < 0)
-		log_warning("%s: SIG%s cannot be sent to pid %d: %s", service->config->name, sigabbrev_np(signal),
-			    (int)service->pid, strerror(errno));
+		log_warning("%s: SIG%s cannot be sent to pid %d: %s", service->config->name,
+			    sigabbrev_np(signal), (int)service->pid, strerror(errno));
 	if (signal != SIGKILL)
 		kill(service->pid, SIGCONT);
 	else if (service->killed) /* and not because SIGKILL is its stop signal */
-		log_warning("%s: pid %d did not stop in time and was killed", service->config->name, (int)service->pid);
+		log_warning("%s: pid %d did not stop in time and was killed", service->config->name,
+			    (int)service->pid);
 }
 
 static void do_changed(void *context, const struct service *service, int old)
@@ -57,19 +63,13 @@ static void do_changed(void *context, const struct service *service, int old)
 
 	(void)context;
 	switch (service->state) {
-	case SERVICE_READY:
-		log_info("%s is ready (%lld ms)", name, (long long)took);
-		break;
-	case SERVICE_ENDING:
-		log_warning("%s: %s: ending it", name, service->problem);
-		break;
+	case SERVICE_READY: log_info("%s is ready (%lld ms)", name, (long long)took); break;
+	case SERVICE_ENDING: log_warning("%s: %s: ending it", name, service->problem); break;
 	case SERVICE_BACKOFF:
-		log_warning("%s: %s; restart %u in %lld ms", name, service->problem, service->restarts,
-			    (long long)(service->deadline - service->since));
+		log_warning("%s: %s; restart %u in %lld ms", name, service->problem,
+			    service->restarts, (long long)(service->deadline - service->since));
 		break;
-	case SERVICE_FAILED:
-		log_error("%s failed for good: %s", name, service->problem);
-		break;
+	case SERVICE_FAILED: log_error("%s failed for good: %s", name, service->problem); break;
 	case SERVICE_STOPPED:
 		if (old != SERVICE_WAITING && service->started_once)
 			log_info("%s has stopped", name);
@@ -79,7 +79,8 @@ static void do_changed(void *context, const struct service *service, int old)
 	case SERVICE_HOLDING:
 	case SERVICE_STOPPING:
 	case N_SERVICE_STATES:
-		log_debug("%s is %s (pid %d)", name, service_state_name(service->state), (int)service->pid);
+		log_debug("%s is %s (pid %d)", name, service_state_name(service->state),
+			  (int)service->pid);
 		break;
 	}
 }
@@ -96,8 +97,9 @@ static bool remember(struct rest *rest, pid_t pid)
 }
 
 /*
- * The kernel lists our children; what they leave behind becomes ours in turn. kill(-1) would be shorter, but it also hits
- * what `docker exec` started, and without a PID namespace of our own it would hit the machine.
+ * The kernel lists our children; what they leave behind becomes ours in turn. kill(-1) would be
+ * shorter, but it also hits what `docker exec` started, and without a PID namespace of our own it
+ * would hit the machine.
  */
 static void do_kill_rest(void *context, int signal)
 {
@@ -116,7 +118,10 @@ static void do_kill_rest(void *context, int signal)
 		log_error("%s: %s: what is left cannot be found", path, strerror(errno));
 		return;
 	}
-	/* "12 345 6789 ": a number that the buffer cut has no blank behind it; its turn comes when others are gone. */
+	/*
+	 * "12 345 6789 ": a number that the buffer cut has no blank behind it; its turn comes when
+	 * others are gone.
+	 */
 	text[n] = '\0';
 	for (char *at = text, *end; (end = strchr(at, ' ')); at = end + 1) {
 		pid_t pid = (pid_t)strtol(at, NULL, 10);
@@ -132,6 +137,10 @@ static void do_kill_rest(void *context, int signal)
 void effects_init(struct effects *effects, struct pid1 *pid1)
 {
 	*effects = (struct effects){
-		.context = pid1, .spawn = do_spawn, .kill = do_kill, .changed = do_changed, .kill_rest = do_kill_rest,
+		.context = pid1,
+		.spawn = do_spawn,
+		.kill = do_kill,
+		.changed = do_changed,
+		.kill_rest = do_kill_rest,
 	};
 }

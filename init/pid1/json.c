@@ -67,7 +67,10 @@ void json_number(struct json *json, const char *name, int64_t value)
 	append(json, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
 }
 
-/* Length of the UTF-8 sequence at @text (RFC 3629: no overlong forms, no surrogates), 0 when there is none. */
+/*
+ * Length of the UTF-8 sequence at @text (RFC 3629: no overlong forms, no surrogates), 0 when there
+ * is none.
+ */
 static size_t utf8_sequence(const unsigned char *text, size_t length)
 {
 	size_t n;
@@ -106,7 +109,8 @@ void json_bytes(struct json *json, const char *name, const char *text, size_t le
 			escape[1] = (char)byte;
 			append(json, escape, 2);
 		} else if (byte < 0x20 || byte == 0x7f) {
-			append(json, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", byte));
+			append(json, escape,
+			       (size_t)snprintf(escape, sizeof(escape), "\\u%04x", byte));
 		} else {
 			append(json, text + i, n);
 		}

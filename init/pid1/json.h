@@ -1,6 +1,7 @@
 /*
- * Writing JSON into a buffer of fixed size. What does not fit sets `truncated` and is left out; struct json is a value, so a
- * caller who wants to leave out a whole member keeps a copy from before it and puts it back.
+ * Writing JSON into a buffer of fixed size. What does not fit sets `truncated` and is left out;
+ * struct json is a value, so a caller who wants to leave out a whole member keeps a copy from
+ * before it and puts it back.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * The loop: step, tell, wait, take. Events only say what happened; supervisor_step() decides and acts, once per round, so
- * that the order in which the kernel reports does not matter, with one exception: what a child said is taken before its
- * death is, because it said it before it died.
+ * The loop: step, tell, wait, take. Events only say what happened; supervisor_step() decides and
+ * acts, once per round, so that the order in which the kernel reports does not matter, with one
+ * exception: what a child said is taken before its death is, because it said it before it died.
  */
 #include "init/pid1/loop.h"
 
@@ -28,7 +28,8 @@ void loop_signals(sigset_t *ret_signals)
 		sigdelset(ret_signals, faults[i]);
 }
 
-static int control(int epoll_fd, int operation, int fd, uint32_t events, enum source source, size_t index)
+static int control(int epoll_fd, int operation, int fd, uint32_t events, enum source source,
+		   size_t index)
 {
 	struct epoll_event event = { .events = events, .data.u64 = (uint64_t)source << 32 | index };
 
@@ -60,7 +61,8 @@ static void take_datagrams(struct pid1 *pid1, size_t index, int64_t now)
 		if (result > 0 && service->pid && pid == service->pid)
 			supervisor_datagram(&pid1->supervisor, service, buffer, now);
 		else
-			log_debug("%s: a message from pid %d is ignored", service->config->name, (int)pid);
+			log_debug("%s: a message from pid %d is ignored", service->config->name,
+				  (int)pid);
 	}
 }
 
@@ -78,14 +80,20 @@ static void take_exec(struct pid1 *pid1, size_t index, int64_t now)
 		return;
 	close(take_fd(&channel->exec_fd));
 	if (result > 0) {
-		snprintf(service->problem, sizeof(service->problem), "%s %.40s: %s", spawn_stage_name(failure.stage),
-			 failure.stage == SPAWN_EXEC ? service->config->exec.item[0] : "", strerror(failure.error));
+		snprintf(service->problem, sizeof(service->problem), "%s %.40s: %s",
+			 spawn_stage_name(failure.stage),
+			 failure.stage == SPAWN_EXEC ? service->config->exec.item[0] : "",
+			 strerror(failure.error));
 		log_error("%s: %s", service->config->name, service->problem);
 	}
-	supervisor_event(&pid1->supervisor, service, result ? SERVICE_EXEC_FAILED : SERVICE_EXECED, now);
+	supervisor_event(&pid1->supervisor, service, result ? SERVICE_EXEC_FAILED : SERVICE_EXECED,
+			 now);
 }
 
-/* What a service's process said before it died: now that it is dead, all of it is in the sockets and in the pipe. */
+/*
+ * What a service's process said before it died: now that it is dead, all of it is in the sockets
+ * and in the pipe.
+ */
 static void take_last_words(struct pid1 *pid1, pid_t pid, int64_t now)
 {
 	for (size_t i = 0; i < pid1->supervisor.n_services; i++) {
@@ -93,7 +101,8 @@ static void take_last_words(struct pid1 *pid1, pid_t pid, int64_t now)
 			continue;
 		take_exec(pid1, i, now);
 		take_datagrams(pid1, i, now);
-		output_pipe_finish(&pid1->output, &pid1->channels[i].output, pid1->config->services[i].name);
+		output_pipe_finish(&pid1->output, &pid1->channels[i].output,
+				   pid1->config->services[i].name);
 	}
 }
 
@@ -125,7 +134,8 @@ static bool take_signal(struct pid1 *pid1, int signal, int64_t now)
 		return reap(pid1, now);
 	if (signal == SIGINT && ++pid1->interrupts > 1) {
 		supervisor_hurry(supervisor, now);
-	} else if (signal == SIGTERM || signal == SIGINT || signal == SIGPWR || signal == SIGRTMIN + 3) {
+	} else if (signal == SIGTERM || signal == SIGINT || signal == SIGPWR ||
+		   signal == SIGRTMIN + 3) {
 		if (signal == SIGRTMIN + 3)
 			snprintf(reason, sizeof(reason), "SIGRTMIN+3");
 		else
@@ -134,7 +144,8 @@ static bool take_signal(struct pid1 *pid1, int signal, int64_t now)
 	} else if (signal == SIGQUIT) {
 		supervisor_hurry(supervisor, now);
 	} else if (signal == SIGHUP) {
-		log_warning("SIGHUP: the configuration is read when the container starts; restart it to apply a change");
+		log_warning("SIGHUP: the configuration is read when the container starts; restart "
+			    "it to apply a change");
 	}
 	return false;
 }
@@ -160,11 +171,13 @@ static bool take_event(struct pid1 *pid1, uint64_t data, int64_t now)
 	case SOURCE_NOTIFY: take_datagrams(pid1, index, now); break;
 	case SOURCE_EXEC: take_exec(pid1, index, now); break;
 	case SOURCE_OUTPUT:
-		output_pipe_drain(&pid1->output, &pid1->channels[index].output, pid1->config->services[index].name);
+		output_pipe_drain(&pid1->output, &pid1->channels[index].output,
+				  pid1->config->services[index].name);
 		break;
 	case SOURCE_SERVER: server_accept(&pid1->server, now); break;
 	case SOURCE_CLIENT:
-		server_serve(&pid1->server, index, &pid1->supervisor, pid1->output.dropped_in_all, now);
+		server_serve(&pid1->server, index, &pid1->supervisor, pid1->output.dropped_in_all,
+			     now);
 		break;
 	}
 	return false;
@@ -200,7 +213,10 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 void loop_run(struct pid1 *pid1)
 {
 	struct epoll_event events[MAX_EVENTS];
-	/* Whoever started us may have left us children; and where there are none, this is how we know. */
+	/*
+	 * Whoever started us may have left us children; and where there are none, this is how we
+	 * know.
+	 */
 	bool more = reap(pid1, now_ms());
 
 	for (;;) {
@@ -223,5 +239,6 @@ void loop_run(struct pid1 *pid1)
 void loop_drain(struct pid1 *pid1)
 {
 	for (size_t i = 0; i < pid1->supervisor.n_services; i++)
-		output_pipe_finish(&pid1->output, &pid1->channels[i].output, pid1->config->services[i].name);
+		output_pipe_finish(&pid1->output, &pid1->channels[i].output,
+				   pid1->config->services[i].name);
 }

@@ -9,9 +9,19 @@
 
 #include <signal.h>
 
-enum source { SOURCE_SIGNAL, SOURCE_NOTIFY, SOURCE_EXEC, SOURCE_OUTPUT, SOURCE_SERVER, SOURCE_CLIENT };
+enum source {
+	SOURCE_SIGNAL,
+	SOURCE_NOTIFY,
+	SOURCE_EXEC,
+	SOURCE_OUTPUT,
+	SOURCE_SERVER,
+	SOURCE_CLIENT
+};
 
-/* What lies between PID 1 and one service. Sockets and pipes live as long as PID 1; only exec_fd belongs to one process. */
+/*
+ * What lies between PID 1 and one service. Sockets and pipes live as long as PID 1; only exec_fd
+ * belongs to one process.
+ */
 struct channel {
 	struct spawn spawn;
 	struct output_pipe output;
@@ -51,7 +61,8 @@ int loop_add(int epoll_fd, int fd, uint32_t events, enum source source, size_t i
 /** loop_change() - Other events for a descriptor that is watched already. */
 int loop_change(int epoll_fd, int fd, uint32_t events, enum source source, size_t index);
 
-/** loop_signals() - The signals that PID 1 blocks and reads from its signalfd: all but those that a fault raises. */
+/** loop_signals() - The signals that PID 1 blocks and reads from its signalfd: all but those that a
+ * fault raises. */
 void loop_signals(sigset_t *ret_signals);
 
 /** loop_run() - Until the supervisor is done. */

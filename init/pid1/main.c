@@ -23,7 +23,8 @@ static const char usage[] =
 	"  --version      print the version\n"
 	"  --help         print this text\n"
 	"\n"
-	"Exit codes: 0 the guest shut down, 10 it was destroyed at the deadline, 11 it crashed, 12 a service failed for good,\n"
+	"Exit codes: 0 the guest shut down, 10 it was destroyed at the deadline, 11 it crashed, 12 "
+	"a service failed for good,\n"
 	"64 usage, 69 a device, capability or kernel feature is missing, 78 configuration.\n";
 
 struct options {
@@ -53,7 +54,9 @@ static int read_options(int argc, char **argv, struct options *ret_options)
 	}
 	if (optind == argc)
 		return -1;
-	fprintf(stderr, "casement: \"%s\": takes no arguments; services are configured, see --keys\n", argv[optind]);
+	fprintf(stderr,
+		"casement: \"%s\": takes no arguments; services are configured, see --keys\n",
+		argv[optind]);
 	return EXIT_USAGE;
 }
 
@@ -82,7 +85,8 @@ static int open_everything(struct pid1 *pid1, const sigset_t *signals)
 		return -errno;
 	result = loop_add(pid1->epoll_fd, pid1->signal_fd, EPOLLIN, SOURCE_SIGNAL, 0);
 	for (size_t i = 0; i < pid1->config->n_services && !result; i++)
-		result = channel_open(&pid1->channels[i], &pid1->config->services[i], pid1->epoll_fd, i);
+		result = channel_open(&pid1->channels[i], &pid1->config->services[i],
+				      pid1->epoll_fd, i);
 	if (result)
 		return result;
 	result = server_open(&pid1->server, STATUS_SOCKET, pid1->epoll_fd);
@@ -96,7 +100,8 @@ static void log_end(const struct supervisor *supervisor)
 	if (supervisor->no_children)
 		log_info("exit %d: %s", supervisor->exit_code, supervisor->reason);
 	else
-		log_warning("exit %d: %s; some processes survived SIGKILL", supervisor->exit_code, supervisor->reason);
+		log_warning("exit %d: %s; some processes survived SIGKILL", supervisor->exit_code,
+			    supervisor->reason);
 }
 
 int main(int argc, char **argv)
@@ -107,7 +112,9 @@ int main(int argc, char **argv)
 	sigset_t signals;
 	int result;
 
-	/* First: a signal that arrives before this is lost, because PID 1 has no default actions. */
+	/*
+	 * First: a signal that arrives before this is lost, because PID 1 has no default actions.
+	 */
 	loop_signals(&signals);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
 
@@ -140,7 +147,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 
-	/* What our children leave behind must come to us, also where we are not PID 1 (docker run --init, tests). */
+	/*
+	 * What our children leave behind must come to us, also where we are not PID 1 (docker run
+	 * --init, tests).
+	 */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	effects_init(&pid1->effects, pid1);
 	result = open_everything(pid1, &signals);
@@ -149,10 +159,15 @@ int main(int argc, char **argv)
 	supervisor_init(&pid1->supervisor, config, &pid1->effects, now_ms());
 	log_info("casement %s, pid %d", CASEMENT_VERSION, (int)getpid());
 	if (pid1->supervisor.main)
-		log_info("a stop may take %u s: use docker stop -t or --stop-timeout; Docker's default of 10 s is a power cut",
-			 (config->stop.timeout + pid1->supervisor.main->config->stop_timeout) / 1000);
+		log_info("a stop may take %u s: use docker stop -t or --stop-timeout; Docker's "
+			 "default of 10 s is a power cut",
+			 (config->stop.timeout + pid1->supervisor.main->config->stop_timeout) /
+				 1000);
 
-	/* From here on PID 1 must not die: no exit, no abort, no allocation; what fails is retried, reported or stopped in order. */
+	/*
+	 * From here on PID 1 must not die: no exit, no abort, no allocation; what fails is retried,
+	 * reported or stopped in order.
+	 */
 	loop_run(pid1);
 	loop_drain(pid1);
 	log_end(&pid1->supervisor);

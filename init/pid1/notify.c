@@ -42,7 +42,8 @@ int notify_open(const char *service)
 
 static void take_controls(struct msghdr *message, pid_t *ret_pid)
 {
-	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
+	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control;
+	     control = CMSG_NXTHDR(message, control)) {
 		if (control->cmsg_level != SOL_SOCKET)
 			continue;
 		if (control->cmsg_type == SCM_CREDENTIALS) {
@@ -67,11 +68,15 @@ int notify_receive(int fd, char buffer[static NOTIFY_MAX], pid_t *ret_pid)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(NOTIFY_MAX_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(NOTIFY_MAX_FDS * sizeof(int))];
 	} control;
 	struct iovec data = { .iov_base = buffer, .iov_len = NOTIFY_MAX - 1 };
 	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
@@ -89,7 +94,8 @@ void outside_open(struct outside *outside)
 	size_t length = path ? strlen(path) : 0;
 
 	*outside = (struct outside){ .fd = -1, .address.sun_family = AF_UNIX };
-	if (length && length < sizeof(outside->address.sun_path) && (*path == '/' || *path == '@')) {
+	if (length && length < sizeof(outside->address.sun_path) &&
+	    (*path == '/' || *path == '@')) {
 		memcpy(outside->address.sun_path, path, length);
 		if (*path == '@')
 			outside->address.sun_path[0] = '\0';
@@ -104,6 +110,6 @@ void outside_open(struct outside *outside)
 void outside_send(const struct outside *outside, const char *text)
 {
 	if (outside->fd >= 0)
-		sendto(outside->fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&outside->address,
-		       outside->length);
+		sendto(outside->fd, text, strlen(text), MSG_NOSIGNAL,
+		       (const struct sockaddr *)&outside->address, outside->length);
 }

@@ -1,4 +1,7 @@
-/* sd_notify(3) datagrams: received from children, one socket each, and sent to whoever started the container. */
+/*
+ * sd_notify(3) datagrams: received from children, one socket each, and sent to whoever started the
+ * container.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +16,8 @@
 /** notify_path() - Where the socket of a service is. */
 void notify_path(const char *service, char *buffer, size_t size);
 
-/** notify_open() - Make a service's socket; an older one is replaced. Return: a descriptor, or -errno. */
+/** notify_open() - Make a service's socket; an older one is replaced. Return: a descriptor, or
+ * -errno. */
 int notify_open(const char *service);
 
 /**
@@ -34,7 +38,8 @@ struct outside {
 	socklen_t length;
 };
 
-/** outside_open() - Take $NOTIFY_SOCKET out of the environment, so that children do not speak for us. */
+/** outside_open() - Take $NOTIFY_SOCKET out of the environment, so that children do not speak for
+ * us. */
 void outside_open(struct outside *outside);
 
 /** outside_send() - Send fields; nobody listening is no error. */

@@ -12,11 +12,14 @@ void output_open(struct output *output)
 {
 	struct stat status;
 	/*
-	 * O_NONBLOCK on fd 2 itself would change it for everybody who shares it; a new description is ours alone. A regular
-	 * file never blocks, and a second description would have an offset of its own.
+	 * O_NONBLOCK on fd 2 itself would change it for everybody who shares it; a new description
+	 * is ours alone. A regular file never blocks, and a second description would have an offset
+	 * of its own.
 	 */
 	bool regular = fstat(STDERR_FILENO, &status) == 0 && S_ISREG(status.st_mode);
-	int fd = regular ? -1 : open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = regular ? -1
+			 : open("/proc/self/fd/2",
+				O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	*output = (struct output){
 		.fd = fd >= 0 ? fd : STDERR_FILENO,
@@ -41,7 +44,10 @@ static bool write_whole(struct output *output, const char *line, size_t length)
 	for (;;) {
 		ssize_t n = write(output->fd, line, length);
 
-		/* A pipe takes up to PIPE_BUF bytes as a whole or not at all; only a terminal or a socket may take a part. */
+		/*
+		 * A pipe takes up to PIPE_BUF bytes as a whole or not at all; only a terminal or a
+		 * socket may take a part.
+		 */
 		if (n >= 0)
 			return true;
 		if (errno != EINTR)
@@ -60,12 +66,12 @@ static const char *colour(enum log_level level)
 	return "";
 }
 
-static size_t format_text(const struct output *output, char *line, size_t size, enum log_level level, const char *module,
-			  const char *text, size_t length)
+static size_t format_text(const struct output *output, char *line, size_t size,
+			  enum log_level level, const char *module, const char *text, size_t length)
 {
 	const char *paint = output->coloured ? colour(level) : "";
-	int n = snprintf(line, size, "%s%s %s: %.*s%s\n", paint, log_level_name(level), module, (int)length, text,
-			 *paint ? "\x1b[0m" : "");
+	int n = snprintf(line, size, "%s%s %s: %.*s%s\n", paint, log_level_name(level), module,
+			 (int)length, text, *paint ? "\x1b[0m" : "");
 
 	if (n >= (int)size) {
 		line[size - 2] = '\n';
@@ -74,7 +80,8 @@ static size_t format_text(const struct output *output, char *line, size_t size, 
 	return (size_t)n;
 }
 
-static size_t format_json(char *line, size_t size, enum log_level level, const char *module, const char *text, size_t length)
+static size_t format_json(char *line, size_t size, enum log_level level, const char *module,
+			  const char *text, size_t length)
 {
 	struct json json = { .at = line, .size = size - 1 };
 	struct timespec now;
@@ -90,18 +97,24 @@ static size_t format_json(char *line, size_t size, enum log_level level, const c
 	return json.length + 1;
 }
 
-static bool write_line(struct output *output, enum log_level level, const char *module, const char *text, size_t length)
+static bool write_line(struct output *output, enum log_level level, const char *module,
+		       const char *text, size_t length)
 {
-	/* At most PIPE_BUF, so that lines of several writers do not mix; JSON may need six bytes for one. */
+	/*
+	 * At most PIPE_BUF, so that lines of several writers do not mix; JSON may need six bytes
+	 * for one.
+	 */
 	char line[4096];
-	size_t n = output->format == LOG_FORMAT_JSON ?
-			   format_json(line, sizeof(line), level, module, text, length < 600 ? length : 600) :
-			   format_text(output, line, sizeof(line), level, module, text, length);
+	size_t n = output->format == LOG_FORMAT_JSON
+			   ? format_json(line, sizeof(line), level, module, text,
+					 length < 600 ? length : 600)
+			   : format_text(output, line, sizeof(line), level, module, text, length);
 
 	return write_whole(output, line, n);
 }
 
-void output_line(struct output *output, enum log_level level, const char *module, const char *text, size_t length)
+void output_line(struct output *output, enum log_level level, const char *module, const char *text,
+		 size_t length)
 {
 	char notice[80];
 	int n;
@@ -144,14 +157,15 @@ int output_pipe_open(struct output_pipe *pipe)
 }
 
 /* A line may begin with <N>, its level: sd-daemon(3). */
-static void write_child_line(struct output *output, const char *module, const char *line, size_t length)
+static void write_child_line(struct output *output, const char *module, const char *line,
+			     size_t length)
 {
 	enum log_level level = LOG_LEVEL_INFO;
 
 	if (length >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
 		static const enum log_level levels[] = {
-			LOG_LEVEL_ERROR, LOG_LEVEL_ERROR, LOG_LEVEL_ERROR, LOG_LEVEL_ERROR,
-			LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG,
+			LOG_LEVEL_ERROR,   LOG_LEVEL_ERROR, LOG_LEVEL_ERROR, LOG_LEVEL_ERROR,
+			LOG_LEVEL_WARNING, LOG_LEVEL_INFO,  LOG_LEVEL_INFO,  LOG_LEVEL_DEBUG,
 		};
 
 		level = levels[line[1] - '0'];
@@ -166,7 +180,8 @@ static void write_child_line(struct output *output, const char *module, const ch
 
 size_t output_pipe_drain(struct output *output, struct output_pipe *pipe, const char *module)
 {
-	ssize_t n = read(pipe->read_fd, pipe->line + pipe->length, sizeof(pipe->line) - pipe->length);
+	ssize_t n =
+		read(pipe->read_fd, pipe->line + pipe->length, sizeof(pipe->line) - pipe->length);
 	size_t begin = 0;
 
 	if (n <= 0)
@@ -177,7 +192,8 @@ size_t output_pipe_drain(struct output *output, struct output_pipe *pipe, const 
 
 		if (!end)
 			break;
-		write_child_line(output, module, pipe->line + begin, (size_t)(end - pipe->line) - begin);
+		write_child_line(output, module, pipe->line + begin,
+				 (size_t)(end - pipe->line) - begin);
 		begin = (size_t)(end - pipe->line) + 1;
 	}
 	if (begin == 0 && pipe->length == sizeof(pipe->line)) {

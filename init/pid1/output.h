@@ -1,6 +1,7 @@
 /*
- * What is written to the container's log: PID 1's own lines and those of its children, one write each, never blocking.
- * A line that the reader of stderr has no room for is dropped and counted; the next one that fits is preceded by the count.
+ * What is written to the container's log: PID 1's own lines and those of its children, one write
+ * each, never blocking. A line that the reader of stderr has no room for is dropped and counted;
+ * the next one that fits is preceded by the count.
  */
 #pragma once
 
@@ -13,16 +14,19 @@
 #define OUTPUT_LINE_MAX 1024
 
 struct output {
-	int fd;         /* an own, non-blocking description of stderr where that can be had */
-	bool blocking;  /* it could not: ask poll before each write */
-	bool coloured;  /* stderr is a terminal */
+	int fd;	       /* an own, non-blocking description of stderr where that can be had */
+	bool blocking; /* it could not: ask poll before each write */
+	bool coloured; /* stderr is a terminal */
 	enum log_format format;
 	unsigned level;
-	uint64_t dropped;        /* since the last line that went through */
+	uint64_t dropped; /* since the last line that went through */
 	uint64_t dropped_in_all;
 };
 
-/* A child's stdout and stderr: the pipe lives as long as the service's entry, so a restart loses nothing. */
+/*
+ * A child's stdout and stderr: the pipe lives as long as the service's entry, so a restart loses
+ * nothing.
+ */
 struct output_pipe {
 	int read_fd;
 	int write_fd; /* what children get */
@@ -36,7 +40,8 @@ void output_open(struct output *output);
 void output_configure(struct output *output, const struct log_config *config);
 
 /** output_line() - Write one line of @module's. */
-void output_line(struct output *output, enum log_level level, const char *module, const char *text, size_t length);
+void output_line(struct output *output, enum log_level level, const char *module, const char *text,
+		 size_t length);
 
 /** output_sink() - For log_redirect(); @context is the struct output. */
 void output_sink(void *context, enum log_level level, const char *text, size_t length);
@@ -45,10 +50,11 @@ void output_sink(void *context, enum log_level level, const char *text, size_t l
 int output_pipe_open(struct output_pipe *pipe);
 
 /**
- * output_pipe_drain() - Take what is there, at most one buffer full so that nobody starves, and write the whole lines.
- * Return: the number of bytes that were there.
+ * output_pipe_drain() - Take what is there, at most one buffer full so that nobody starves, and
+ * write the whole lines. Return: the number of bytes that were there.
  */
 size_t output_pipe_drain(struct output *output, struct output_pipe *pipe, const char *module);
 
-/** output_pipe_finish() - The writer is gone: take all that is there, and what has no line break is a line. */
+/** output_pipe_finish() - The writer is gone: take all that is there, and what has no line break is
+ * a line. */
 void output_pipe_finish(struct output *output, struct output_pipe *pipe, const char *module);

@@ -8,16 +8,18 @@
 
 const char *overall_state_name(enum overall_state state)
 {
-	static const char *const names[] = { "starting", "running", "ready", "degraded", "stopping", "stopped", "failed" };
+	static const char *const names[] = { "starting", "running", "ready", "degraded",
+					     "stopping", "stopped", "failed" };
 
 	static_assert(ARRAY_SIZE(names) == OVERALL_FAILED + 1, "a state without a name");
 	return names[state];
 }
 
-static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state, const char *format, ...)
-	PRINTF_LIKE(4, 5);
+static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state,
+		  const char *format, ...) PRINTF_LIKE(4, 5);
 
-static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state, const char *format, ...)
+static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state,
+		  const char *format, ...)
 {
 	char reason[sizeof(supervisor->overall_reason)];
 	va_list arguments;
@@ -36,7 +38,10 @@ static void judge(struct supervisor *supervisor, int64_t now, enum overall_state
 	supervisor->changes++;
 }
 
-/* The first service that is not as it should be; one that ended with 0 and was not to be restarted is. */
+/*
+ * The first service that is not as it should be; one that ended with 0 and was not to be restarted
+ * is.
+ */
 static const struct service *find_lame(const struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->n_services; i++) {
@@ -57,15 +62,16 @@ static void judge_guest(struct supervisor *supervisor, int64_t now)
 	case GUEST_STARTING:
 	case GUEST_BOOTING:
 	case GUEST_STOPPING:
-		judge(supervisor, now, OVERALL_RUNNING, "the guest is %s", guest_state_name(guest->state));
+		judge(supervisor, now, OVERALL_RUNNING, "the guest is %s",
+		      guest_state_name(guest->state));
 		return;
 	case GUEST_PAUSED:
 	case GUEST_CRASHED:
-		judge(supervisor, now, OVERALL_DEGRADED, "guest %s: %s", guest_state_name(guest->state), guest->reason);
+		judge(supervisor, now, OVERALL_DEGRADED, "guest %s: %s",
+		      guest_state_name(guest->state), guest->reason);
 		return;
 	case GUEST_RUNNING:
-	case N_GUEST_STATES:
-		break;
+	case N_GUEST_STATES: break;
 	}
 	if (guest->rdp == RDP_ANSWERING)
 		judge(supervisor, now, OVERALL_READY, "%s", "");
@@ -81,15 +87,17 @@ void supervisor_judge(struct supervisor *supervisor, int64_t now)
 	bool was_up = supervisor->overall != OVERALL_STARTING;
 
 	if (supervisor->phase == PHASE_DONE)
-		judge(supervisor, now, supervisor->exit_code == EXIT_GUEST_OFF ? OVERALL_STOPPED : OVERALL_FAILED, "%s",
-		      supervisor->reason);
+		judge(supervisor, now,
+		      supervisor->exit_code == EXIT_GUEST_OFF ? OVERALL_STOPPED : OVERALL_FAILED,
+		      "%s", supervisor->reason);
 	else if (supervisor->phase != PHASE_RUN)
 		judge(supervisor, now, OVERALL_STOPPING, "%s", supervisor->reason);
 	else if (lame && (was_up || lame->problem[0]))
-		judge(supervisor, now, OVERALL_DEGRADED, "%s is %s%s%s", lame->config->name, service_state_name(lame->state),
-		      lame->problem[0] ? ": " : "", lame->problem);
+		judge(supervisor, now, OVERALL_DEGRADED, "%s is %s%s%s", lame->config->name,
+		      service_state_name(lame->state), lame->problem[0] ? ": " : "", lame->problem);
 	else if (lame)
-		judge(supervisor, now, OVERALL_STARTING, "%s is %s", lame->config->name, service_state_name(lame->state));
+		judge(supervisor, now, OVERALL_STARTING, "%s is %s", lame->config->name,
+		      service_state_name(lame->state));
 	else if (supervisor->guest.reported)
 		judge_guest(supervisor, now);
 	else
@@ -106,7 +114,8 @@ const char *supervisor_health(const struct supervisor *supervisor)
 	}
 	if (supervisor->overall == OVERALL_FAILED)
 		return supervisor->overall_reason;
-	if (supervisor->phase == PHASE_RUN && supervisor->overall == OVERALL_DEGRADED && guest->reported &&
+	if (supervisor->phase == PHASE_RUN && supervisor->overall == OVERALL_DEGRADED &&
+	    guest->reported &&
 	    (guest->state == GUEST_PAUSED || guest->state == GUEST_CRASHED ||
 	     (guest->state == GUEST_RUNNING && guest->rdp != RDP_ANSWERING)))
 		return supervisor->overall_reason;

@@ -13,13 +13,47 @@
 
 /* In the order of their numbers, capabilities(7). */
 static const char *const capability_names[] = {
-	"CHOWN",	    "DAC_OVERRIDE",  "DAC_READ_SEARCH", "FOWNER",	  "FSETID",	    "KILL",
-	"SETGID",	    "SETUID",	     "SETPCAP",		"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST",
-	"NET_ADMIN",	    "NET_RAW",	     "IPC_LOCK",	"IPC_OWNER",	  "SYS_MODULE",	    "SYS_RAWIO",
-	"SYS_CHROOT",	    "SYS_PTRACE",    "SYS_PACCT",	"SYS_ADMIN",	  "SYS_BOOT",	    "SYS_NICE",
-	"SYS_RESOURCE",	    "SYS_TIME",	     "SYS_TTY_CONFIG",	"MKNOD",	  "LEASE",	    "AUDIT_WRITE",
-	"AUDIT_CONTROL",    "SETFCAP",	     "MAC_OVERRIDE",	"MAC_ADMIN",	  "SYSLOG",	    "WAKE_ALARM",
-	"BLOCK_SUSPEND",    "AUDIT_READ",    "PERFMON",		"BPF",		  "CHECKPOINT_RESTORE",
+	"CHOWN",
+	"DAC_OVERRIDE",
+	"DAC_READ_SEARCH",
+	"FOWNER",
+	"FSETID",
+	"KILL",
+	"SETGID",
+	"SETUID",
+	"SETPCAP",
+	"LINUX_IMMUTABLE",
+	"NET_BIND_SERVICE",
+	"NET_BROADCAST",
+	"NET_ADMIN",
+	"NET_RAW",
+	"IPC_LOCK",
+	"IPC_OWNER",
+	"SYS_MODULE",
+	"SYS_RAWIO",
+	"SYS_CHROOT",
+	"SYS_PTRACE",
+	"SYS_PACCT",
+	"SYS_ADMIN",
+	"SYS_BOOT",
+	"SYS_NICE",
+	"SYS_RESOURCE",
+	"SYS_TIME",
+	"SYS_TTY_CONFIG",
+	"MKNOD",
+	"LEASE",
+	"AUDIT_WRITE",
+	"AUDIT_CONTROL",
+	"SETFCAP",
+	"MAC_OVERRIDE",
+	"MAC_ADMIN",
+	"SYSLOG",
+	"WAKE_ALARM",
+	"BLOCK_SUSPEND",
+	"AUDIT_READ",
+	"PERFMON",
+	"BPF",
+	"CHECKPOINT_RESTORE",
 };
 
 static int find_capability(const char *name)
@@ -46,11 +80,14 @@ static int check_capabilities(const struct service_config *service)
 		int capability = find_capability(name);
 
 		if (capability < 0) {
-			log_error("[service %s] capabilities: there is no capability %s", service->name, name);
+			log_error("[service %s] capabilities: there is no capability %s",
+				  service->name, name);
 			result = -ENODEV;
 		} else if (!(data[capability / 32].effective >> (capability % 32) & 1)) {
-			log_error("%s needs the capability %s: start the container with --cap-add %s", service->name,
-				  capability_names[capability], capability_names[capability]);
+			log_error(
+				"%s needs the capability %s: start the container with --cap-add %s",
+				service->name, capability_names[capability],
+				capability_names[capability]);
 			result = -ENODEV;
 		}
 	}
@@ -96,7 +133,8 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 	(void)type;
 	(void)walk;
 	if (remove(path) < 0 && errno != ENOENT && errno != EBUSY)
-		log_warning("%s: left by an earlier run and cannot be removed: %s", path, strerror(errno));
+		log_warning("%s: left by an earlier run and cannot be removed: %s", path,
+			    strerror(errno));
 	return 0;
 }
 
@@ -104,9 +142,11 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 static void clean(const struct service_config *service)
 {
 	for (size_t i = 0; i < service->clean.n; i++) {
-		if (nftw(service->clean.item[i], remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
-			log_warning("%s: left by an earlier run and cannot be removed: %s", service->clean.item[i],
-				    strerror(errno));
+		if (nftw(service->clean.item[i], remove_entry, 8,
+			 FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 &&
+		    errno != ENOENT)
+			log_warning("%s: left by an earlier run and cannot be removed: %s",
+				    service->clean.item[i], strerror(errno));
 	}
 }
 
@@ -118,15 +158,19 @@ int preflight_prepare(const struct config *config)
 		const struct device_config *device = &config->devices[i];
 		int result = device_fix(device, text, sizeof(text));
 
-		/* A missing device is preflight_check()'s matter, and a required one that is wrong ends the start there. */
+		/*
+		 * A missing device is preflight_check()'s matter, and a required one that is wrong
+		 * ends the start there.
+		 */
 		if (result < 0 && result != -ENOENT)
 			log_warning("%s", text);
 	}
 	for (size_t i = 0; i < config->n_services; i++)
 		clean(&config->services[i]);
 	if (mkdir(RUN_DIRECTORY, 0755) < 0 && errno != EEXIST) {
-		log_error("%s: cannot be made: %s; with a read-only root start the container with --tmpfs /run", RUN_DIRECTORY,
-			  strerror(errno));
+		log_error("%s: cannot be made: %s; with a read-only root start the container with "
+			  "--tmpfs /run",
+			  RUN_DIRECTORY, strerror(errno));
 		return -errno;
 	}
 	return 0;

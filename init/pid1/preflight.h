@@ -1,13 +1,15 @@
 /*
- * What must be right before anything starts: devices, capabilities, the run directory. Every problem is reported, each with
- * its remedy, and there is no half-started container.
+ * What must be right before anything starts: devices, capabilities, the run directory. Every
+ * problem is reported, each with its remedy, and there is no half-started container.
  */
 #pragma once
 
 #include "lib/config.h"
 
-/** preflight_prepare() - Change what may be changed: device groups and modes, stale files, the run directory. */
+/** preflight_prepare() - Change what may be changed: device groups and modes, stale files, the run
+ * directory. */
 int preflight_prepare(const struct config *config);
 
-/** preflight_check() - Look without touching. Return: 0, or -ENODEV after the problems were logged. */
+/** preflight_check() - Look without touching. Return: 0, or -ENODEV after the problems were logged.
+ */
 int preflight_check(const struct config *config);

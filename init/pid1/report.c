@@ -104,7 +104,8 @@ size_t report_status(const struct supervisor *supervisor, int64_t now, char *buf
 
 static size_t word_and_reason(const char *word, const char *reason, char *buffer, size_t size)
 {
-	return (size_t)snprintf(buffer, size, "%s%s%s\n", word, reason ? " " : "", reason ? reason : "");
+	return (size_t)snprintf(buffer, size, "%s%s%s\n", word, reason ? " " : "",
+				reason ? reason : "");
 }
 
 size_t report_health(const struct supervisor *supervisor, char *buffer, size_t size)
@@ -117,13 +118,17 @@ size_t report_health(const struct supervisor *supervisor, char *buffer, size_t s
 size_t report_ready(const struct supervisor *supervisor, char *buffer, size_t size)
 {
 	bool ready = supervisor->overall == OVERALL_READY;
-	const char *reason = supervisor->overall_reason[0] ? supervisor->overall_reason :
-							     overall_state_name(supervisor->overall);
+	const char *reason = supervisor->overall_reason[0]
+				     ? supervisor->overall_reason
+				     : overall_state_name(supervisor->overall);
 
 	return word_and_reason(ready ? "ok" : "wait", ready ? NULL : reason, buffer, size);
 }
 
-/* Text into a fixed buffer; once something did not fit nothing follows it, so that no line is cut in the middle. */
+/*
+ * Text into a fixed buffer; once something did not fit nothing follows it, so that no line is cut
+ * in the middle.
+ */
 struct text {
 	char *at;
 	size_t size, length;
@@ -152,7 +157,8 @@ static void head(struct text *text, const char *name, const char *type, const ch
 	add(text, "# HELP casement_%s %s\n# TYPE casement_%s %s\n", name, help, name, type);
 }
 
-static void one_value(struct text *text, const char *name, const char *type, const char *help, double value)
+static void one_value(struct text *text, const char *name, const char *type, const char *help,
+		      double value)
 {
 	head(text, name, type, help);
 	add(text, "casement_%s %.15g\n", name, value);
@@ -162,24 +168,30 @@ static void report_guest_metrics(struct text *text, const struct guest *guest, i
 {
 	head(text, "guest_state", "gauge", "1 for the state that the guest is in.");
 	for (int state = 0; state < N_GUEST_STATES; state++)
-		add(text, "casement_guest_state{state=\"%s\"} %d\n", guest_state_name((enum guest_state)state),
+		add(text, "casement_guest_state{state=\"%s\"} %d\n",
+		    guest_state_name((enum guest_state)state),
 		    guest->state == (enum guest_state)state);
-	one_value(text, "guest_state_seconds", "gauge", "Time that the guest has been in its state.",
+	one_value(text, "guest_state_seconds", "gauge",
+		  "Time that the guest has been in its state.",
 		  (double)(now - guest->since) / 1000);
-	one_value(text, "guest_boots_total", "counter", "How often the guest booted.", guest->boots);
+	one_value(text, "guest_boots_total", "counter", "How often the guest booted.",
+		  guest->boots);
 	head(text, "rdp_state", "gauge", "1 for what the guest's RDP port does.");
 	for (int state = 0; state < N_RDP_STATES; state++)
-		add(text, "casement_rdp_state{state=\"%s\"} %d\n", rdp_state_name((enum rdp_state)state),
-		    guest->rdp == (enum rdp_state)state);
-	one_value(text, "rdp_latency_seconds", "gauge", "Duration of the last RDP handshake that succeeded.",
+		add(text, "casement_rdp_state{state=\"%s\"} %d\n",
+		    rdp_state_name((enum rdp_state)state), guest->rdp == (enum rdp_state)state);
+	one_value(text, "rdp_latency_seconds", "gauge",
+		  "Duration of the last RDP handshake that succeeded.",
 		  guest->rdp_latency_us / 1e6);
 	head(text, "stop_phase", "gauge", "1 for the phase of the guest's shutdown.");
 	for (int phase = 0; phase < N_STOP_PHASES; phase++)
-		add(text, "casement_stop_phase{phase=\"%s\"} %d\n", stop_phase_name((enum stop_phase)phase),
+		add(text, "casement_stop_phase{phase=\"%s\"} %d\n",
+		    stop_phase_name((enum stop_phase)phase),
 		    guest->stop_phase == (enum stop_phase)phase);
 }
 
-size_t report_metrics(const struct supervisor *supervisor, int64_t now, uint64_t lines_dropped, char *buffer, size_t size)
+size_t report_metrics(const struct supervisor *supervisor, int64_t now, uint64_t lines_dropped,
+		      char *buffer, size_t size)
 {
 	struct text text = { .at = buffer, .size = size };
 
@@ -187,21 +199,27 @@ size_t report_metrics(const struct supervisor *supervisor, int64_t now, uint64_t
 	add(&text, "casement_info{version=\"%s\"} 1\n", CASEMENT_VERSION);
 	head(&text, "state", "gauge", "1 for the state that the container is in.");
 	for (int state = 0; state <= OVERALL_FAILED; state++)
-		add(&text, "casement_state{state=\"%s\"} %d\n", overall_state_name((enum overall_state)state),
+		add(&text, "casement_state{state=\"%s\"} %d\n",
+		    overall_state_name((enum overall_state)state),
 		    supervisor->overall == (enum overall_state)state);
 	one_value(&text, "state_seconds", "gauge", "Time that the container has been in its state.",
 		  (double)(now - supervisor->overall_since) / 1000);
-	one_value(&text, "uptime_seconds", "gauge", "Time since PID 1 started.", (double)(now - supervisor->booted) / 1000);
+	one_value(&text, "uptime_seconds", "gauge", "Time since PID 1 started.",
+		  (double)(now - supervisor->booted) / 1000);
 	report_guest_metrics(&text, &supervisor->guest, now);
 	head(&text, "service_up", "gauge", "1 if the service is ready.");
 	for (size_t i = 0; i < supervisor->n_services; i++)
-		add(&text, "casement_service_up{service=\"%s\"} %d\n", supervisor->services[i].config->name,
+		add(&text, "casement_service_up{service=\"%s\"} %d\n",
+		    supervisor->services[i].config->name,
 		    supervisor->services[i].state == SERVICE_READY);
-	head(&text, "service_restarts_total", "counter", "How often the service was started again.");
+	head(&text, "service_restarts_total", "counter",
+	     "How often the service was started again.");
 	for (size_t i = 0; i < supervisor->n_services; i++)
-		add(&text, "casement_service_restarts_total{service=\"%s\"} %u\n", supervisor->services[i].config->name,
-		    supervisor->services[i].restarts);
-	one_value(&text, "reaped_total", "counter", "Processes that PID 1 reaped.", (double)supervisor->reaped);
-	one_value(&text, "log_lines_dropped_total", "counter", "Lines that nobody read in time.", (double)lines_dropped);
+		add(&text, "casement_service_restarts_total{service=\"%s\"} %u\n",
+		    supervisor->services[i].config->name, supervisor->services[i].restarts);
+	one_value(&text, "reaped_total", "counter", "Processes that PID 1 reaped.",
+		  (double)supervisor->reaped);
+	one_value(&text, "log_lines_dropped_total", "counter", "Lines that nobody read in time.",
+		  (double)lines_dropped);
 	return text.length;
 }

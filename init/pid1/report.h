@@ -4,13 +4,15 @@
 #include "init/pid1/supervisor.h"
 
 /*
- * Bounds of an answer. Everything but the forwards fits into REPORT_FIXED: 32 services of at most 1.5 kB each, if every byte
- * of their texts has to be escaped, and the rest. Forwards that do not fit behind it are counted instead.
+ * Bounds of an answer. Everything but the forwards fits into REPORT_FIXED: 32 services of at
+ * most 1.5 kB each, if every byte of their texts has to be escaped, and the rest. Forwards that do
+ * not fit behind it are counted instead.
  */
 #define REPORT_FIXED ((size_t)64 << 10)
 #define REPORT_MAX ((size_t)128 << 10)
 
-/** report_status() - One JSON object and a line break. Return: the number of bytes, at most @size. */
+/** report_status() - One JSON object and a line break. Return: the number of bytes, at most @size.
+ */
 size_t report_status(const struct supervisor *supervisor, int64_t now, char *buffer, size_t size);
 
 /** report_health() - "ok" or "fail REASON", with a line break. */
@@ -20,4 +22,5 @@ size_t report_health(const struct supervisor *supervisor, char *buffer, size_t s
 size_t report_ready(const struct supervisor *supervisor, char *buffer, size_t size);
 
 /** report_metrics() - Prometheus text exposition format 0.0.4. */
-size_t report_metrics(const struct supervisor *supervisor, int64_t now, uint64_t lines_dropped, char *buffer, size_t size);
+size_t report_metrics(const struct supervisor *supervisor, int64_t now, uint64_t lines_dropped,
+		      char *buffer, size_t size);

@@ -16,9 +16,12 @@ static unsigned client_limit(void)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= SERVER_MAX_CLIENTS + SERVER_RESERVED_FDS)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur >= SERVER_MAX_CLIENTS + SERVER_RESERVED_FDS)
 		return SERVER_MAX_CLIENTS;
-	return (unsigned)(limit.rlim_cur > 2 * SERVER_RESERVED_FDS ? limit.rlim_cur - SERVER_RESERVED_FDS : limit.rlim_cur / 2);
+	return (unsigned)(limit.rlim_cur > 2 * SERVER_RESERVED_FDS
+				  ? limit.rlim_cur - SERVER_RESERVED_FDS
+				  : limit.rlim_cur / 2);
 }
 
 int server_open(struct server *server, const char *path, int epoll_fd)
@@ -32,7 +35,8 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0660) < 0)
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(path, 0660) < 0)
 		return -errno;
 	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
 		return -errno;
@@ -62,7 +66,8 @@ static void add_client(struct server *server, int fd, int64_t now)
 
 	while (index < server->highest && server->clients[index].fd >= 0)
 		index++;
-	if (index >= server->max_clients || loop_add(server->epoll_fd, fd, EPOLLIN, SOURCE_CLIENT, index) < 0) {
+	if (index >= server->max_clients ||
+	    loop_add(server->epoll_fd, fd, EPOLLIN, SOURCE_CLIENT, index) < 0) {
 		send(fd, busy, sizeof(busy) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
 		return;
@@ -75,7 +80,10 @@ static void add_client(struct server *server, int fd, int64_t now)
 
 void server_accept(struct server *server, int64_t now)
 {
-	/* Bounded, so that a flood of clients does not keep PID 1 from its children: epoll reminds us of the rest. */
+	/*
+	 * Bounded, so that a flood of clients does not keep PID 1 from its children: epoll reminds
+	 * us of the rest.
+	 */
 	for (int i = 0; i < 64; i++) {
 		int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -85,7 +93,10 @@ void server_accept(struct server *server, int64_t now)
 	}
 }
 
-/* Into the socket's own buffer as a whole: a client who cannot take an answer that fits an empty buffer gets none. */
+/*
+ * Into the socket's own buffer as a whole: a client who cannot take an answer that fits an empty
+ * buffer gets none.
+ */
 static void answer(struct server *server, struct client *client, size_t length)
 {
 	send(client->fd, server->answer, length, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -93,14 +104,17 @@ static void answer(struct server *server, struct client *client, size_t length)
 }
 
 /*
- * A stream socket is writable while at least half of its buffer is free (unix_writable() in Linux' net/unix), far more than
- * a line: so what is sent to a writable socket goes out as a whole, and lines are never torn.
+ * A stream socket is writable while at least half of its buffer is free (unix_writable() in Linux'
+ * net/unix), far more than a line: so what is sent to a writable socket goes out as a whole, and
+ * lines are never torn.
  */
 static void show(struct server *server, struct client *client, size_t length)
 {
 	struct pollfd poller = { .fd = client->fd, .events = POLLOUT };
 	bool writable = poll(&poller, 1, 0) == 1 && !(poller.revents & (POLLERR | POLLHUP));
-	ssize_t sent = writable ? send(client->fd, server->answer, length, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+	ssize_t sent =
+		writable ? send(client->fd, server->answer, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+			 : 0;
 
 	if (sent < 0 && errno != EAGAIN) {
 		drop_client(server, client);
@@ -108,13 +122,13 @@ static void show(struct server *server, struct client *client, size_t length)
 	}
 	if (client->behind != (sent <= 0)) {
 		client->behind = sent <= 0;
-		loop_change(server->epoll_fd, client->fd, EPOLLIN | (client->behind ? EPOLLOUT : 0), SOURCE_CLIENT,
-			    (size_t)(client - server->clients));
+		loop_change(server->epoll_fd, client->fd, EPOLLIN | (client->behind ? EPOLLOUT : 0),
+			    SOURCE_CLIENT, (size_t)(client - server->clients));
 	}
 }
 
-static void obey(struct server *server, struct client *client, const char *verb, const struct supervisor *supervisor,
-		 uint64_t dropped, int64_t now)
+static void obey(struct server *server, struct client *client, const char *verb,
+		 const struct supervisor *supervisor, uint64_t dropped, int64_t now)
 {
 	char *buffer = server->answer;
 	size_t size = sizeof(server->answer);
@@ -132,11 +146,15 @@ static void obey(struct server *server, struct client *client, const char *verb,
 		client->deadline = NEVER;
 		show(server, client, report_status(supervisor, now, buffer, size));
 	} else {
-		answer(server, client, (size_t)snprintf(buffer, size, "fail unknown verb: use status, health, ready, watch or metrics\n"));
+		answer(server, client,
+		       (size_t)snprintf(
+			       buffer, size,
+			       "fail unknown verb: use status, health, ready, watch or metrics\n"));
 	}
 }
 
-void server_serve(struct server *server, size_t index, const struct supervisor *supervisor, uint64_t dropped, int64_t now)
+void server_serve(struct server *server, size_t index, const struct supervisor *supervisor,
+		  uint64_t dropped, int64_t now)
 {
 	struct client *client = &server->clients[index];
 	char scrap[256];
@@ -151,10 +169,13 @@ void server_serve(struct server *server, size_t index, const struct supervisor *
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			drop_client(server, client);
 		else if (client->behind)
-			show(server, client, report_status(supervisor, now, server->answer, sizeof(server->answer)));
+			show(server, client,
+			     report_status(supervisor, now, server->answer,
+					   sizeof(server->answer)));
 		return;
 	}
-	n = recv(client->fd, client->line + client->length, sizeof(client->line) - 1U - client->length, MSG_DONTWAIT);
+	n = recv(client->fd, client->line + client->length,
+		 sizeof(client->line) - 1U - client->length, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -181,10 +202,12 @@ void server_step(struct server *server, const struct supervisor *supervisor, int
 	for (size_t i = 0; i < server->highest; i++) {
 		struct client *client = &server->clients[i];
 
-		if (client->fd < 0 || !(client->watching ? changed && !client->behind : client->deadline <= now))
+		if (client->fd < 0 ||
+		    !(client->watching ? changed && !client->behind : client->deadline <= now))
 			continue;
 		if (!length)
-			length = report_status(supervisor, now, server->answer, sizeof(server->answer));
+			length = report_status(supervisor, now, server->answer,
+					       sizeof(server->answer));
 		if (client->watching)
 			show(server, client, length);
 		else

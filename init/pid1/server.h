@@ -1,8 +1,10 @@
 /*
- * The status socket. A client says one line and gets its answer; `watch` stays and gets a line for every change.
+ * The status socket. A client says one line and gets its answer; `watch` stays and gets a line for
+ * every change.
  *
- * Nobody is waited for and nothing is buffered per client: an answer goes out as a whole into the socket's own buffer, and a
- * watcher who does not read misses the lines in between, never the last one.
+ * Nobody is waited for and nothing is buffered per client: an answer goes out as a whole into the
+ * socket's own buffer, and a watcher who does not read misses the lines in between, never the last
+ * one.
  */
 #pragma once
 
@@ -12,8 +14,9 @@
 #define SERVER_MAX_CLIENTS 1024
 
 /*
- * Descriptors that no client gets, where the limit of open files is low: four for each service, and PID 1's own. Clients who
- * took them all would keep services from being started again, and the listening socket from being read.
+ * Descriptors that no client gets, where the limit of open files is low: four for each service, and
+ * PID 1's own. Clients who took them all would keep services from being started again, and the
+ * listening socket from being read.
  */
 #define SERVER_RESERVED_FDS (4 * CONFIG_MAX_SERVICES + 64)
 
@@ -37,20 +40,23 @@ struct server {
 	int epoll_fd;
 	unsigned n_clients;
 	unsigned max_clients;
-	unsigned highest; /* places from here on were never used, or are free: their memory is not touched */
-	uint64_t shown;   /* the supervisor's count of changes that watchers know */
+	unsigned highest; /* places from here on were never used, or are free: their memory is not
+			     touched */
+	uint64_t shown;	  /* the supervisor's count of changes that watchers know */
 	struct client clients[SERVER_MAX_CLIENTS];
 	char answer[REPORT_MAX];
 };
 
-/** server_open() - Make the socket, mode 0660, group `casement` if there is one. Return: 0 or -errno. */
+/** server_open() - Make the socket, mode 0660, group `casement` if there is one. Return: 0 or
+ * -errno. */
 int server_open(struct server *server, const char *path, int epoll_fd);
 
 /** server_accept() - New clients. */
 void server_accept(struct server *server, int64_t now);
 
 /** server_serve() - A client has said something, or has room again, or is gone. */
-void server_serve(struct server *server, size_t index, const struct supervisor *supervisor, uint64_t dropped, int64_t now);
+void server_serve(struct server *server, size_t index, const struct supervisor *supervisor,
+		  uint64_t dropped, int64_t now);
 
 /** server_step() - Tell watchers what changed, answer those who said nothing in time. */
 void server_step(struct server *server, const struct supervisor *supervisor, int64_t now);

@@ -36,10 +36,14 @@ bool service_has_finished(const struct service *service)
 {
 	int code = WEXITSTATUS(service->wait_status);
 
-	return WIFEXITED(service->wait_status) && (service->config->final_codes[code / 32] >> (code % 32) & 1);
+	return WIFEXITED(service->wait_status) &&
+	       (service->config->final_codes[code / 32] >> (code % 32) & 1);
 }
 
-/* The wait before restart number `failures`: backoff, twice that, four times that, …, at most backoff-max. */
+/*
+ * The wait before restart number `failures`: backoff, twice that, four times that, …, at most
+ * backoff-max.
+ */
 static unsigned backoff_ms(const struct service *service)
 {
 	const struct service_config *config = service->config;
@@ -49,12 +53,16 @@ static unsigned backoff_ms(const struct service *service)
 	return (unsigned)(ms < config->backoff_max ? ms : config->backoff_max);
 }
 
-/* A process is gone that nobody asked to go: decide between a restart, a quiet end and failure for good. */
+/*
+ * A process is gone that nobody asked to go: decide between a restart, a quiet end and failure for
+ * good.
+ */
 static void decide_restart(const struct step *step, bool failed)
 {
 	struct service *service = step->service;
 	const struct service_config *config = service->config;
-	bool wanted = config->restart == RESTART_ALWAYS || (failed && config->restart == RESTART_ON_FAILURE);
+	bool wanted = config->restart == RESTART_ALWAYS ||
+		      (failed && config->restart == RESTART_ON_FAILURE);
 
 	if (!failed)
 		service->failures = 0;
@@ -81,7 +89,8 @@ static void start(const struct step *step)
 	service->status[0] = '\0';
 	if (pid < 0) {
 		service->wait_status = W_EXITCODE(126, 0);
-		snprintf(service->problem, sizeof(service->problem), "no process: %s", strerror(-pid));
+		snprintf(service->problem, sizeof(service->problem), "no process: %s",
+			 strerror(-pid));
 		decide_restart(step, true);
 		return;
 	}
@@ -117,17 +126,24 @@ static void describe_end(struct service *service)
 {
 	if (WIFSIGNALED(service->wait_status))
 		snprintf(service->problem, sizeof(service->problem), "killed by SIG%s",
-			 sigabbrev_np(WTERMSIG(service->wait_status)) ? sigabbrev_np(WTERMSIG(service->wait_status)) : "?");
+			 sigabbrev_np(WTERMSIG(service->wait_status))
+				 ? sigabbrev_np(WTERMSIG(service->wait_status))
+				 : "?");
 	else if (!service->exec_failed)
-		snprintf(service->problem, sizeof(service->problem), "exited with %d", WEXITSTATUS(service->wait_status));
+		snprintf(service->problem, sizeof(service->problem), "exited with %d",
+			 WEXITSTATUS(service->wait_status));
 }
 
-/* A long healthy life makes up for the failures before it. A long start does not: a service that hangs is not healthy. */
+/*
+ * A long healthy life makes up for the failures before it. A long start does not: a service that
+ * hangs is not healthy.
+ */
 static void forget_failures(const struct step *step)
 {
 	struct service *service = step->service;
 
-	if (service->state == SERVICE_READY && step->now - service->since >= service->config->healthy_after)
+	if (service->state == SERVICE_READY &&
+	    step->now - service->since >= service->config->healthy_after)
 		service->failures = 0;
 }
 
@@ -146,7 +162,9 @@ static void exited(const struct step *step)
 	}
 	forget_failures(step);
 	describe_end(service);
-	/* A notify service that ends with 0 before it was ready did not do what it was started for. */
+	/*
+	 * A notify service that ends with 0 before it was ready did not do what it was started for.
+	 */
 	decide_restart(step, !clean || service->state == SERVICE_STARTING);
 }
 
@@ -166,7 +184,8 @@ static void fail_start(const struct step *step)
 {
 	struct service *service = step->service;
 
-	snprintf(service->problem, sizeof(service->problem), "not ready after %u ms", service->config->start_timeout);
+	snprintf(service->problem, sizeof(service->problem), "not ready after %u ms",
+		 service->config->start_timeout);
 	step->effects->kill(step->effects->context, service, service->config->stop_signal, 0);
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
 }
@@ -176,18 +195,23 @@ static void starved(const struct step *step)
 	struct service *service = step->service;
 
 	forget_failures(step);
-	snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms", service->config->watchdog);
+	snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms",
+		 service->config->watchdog);
 	step->effects->kill(step->effects->context, service, SIGABRT, 0);
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
 }
 
-/* It did not end in time. SIGKILL; and if not even that helps, the kernel holds the process: go on without it. */
+/*
+ * It did not end in time. SIGKILL; and if not even that helps, the kernel holds the process: go on
+ * without it.
+ */
 static void force(const struct step *step)
 {
 	struct service *service = step->service;
 
 	if (service->killed) {
-		snprintf(service->problem, sizeof(service->problem), "pid %d survives SIGKILL", (int)service->pid);
+		snprintf(service->problem, sizeof(service->problem), "pid %d survives SIGKILL",
+			 (int)service->pid);
 		service->pid = 0;
 		enter(step, SERVICE_FAILED, NEVER);
 		return;
@@ -201,14 +225,19 @@ static void send_stop(const struct step *step)
 {
 	struct service *service = step->service;
 
-	step->effects->kill(step->effects->context, service, service->config->stop_signal, service->stop_value);
-	/* The value is the time that the service was given for its work; stop-timeout comes on top. */
-	enter(step, SERVICE_STOPPING, after(step, service->config->stop_timeout + (unsigned)service->stop_value));
+	step->effects->kill(step->effects->context, service, service->config->stop_signal,
+			    service->stop_value);
+	/*
+	 * The value is the time that the service was given for its work; stop-timeout comes on top.
+	 */
+	enter(step, SERVICE_STOPPING,
+	      after(step, service->config->stop_timeout + (unsigned)service->stop_value));
 }
 
 /*
- * A signal that comes before the child has blocked it ends the child without a word. For most that is a good end, but the
- * main service may have a guest to take care of: wait for its first datagram.
+ * A signal that comes before the child has blocked it ends the child without a word. For most that
+ * is a good end, but the main service may have a guest to take care of: wait for its first
+ * datagram.
  */
 static void stop_starting(const struct step *step)
 {
@@ -263,11 +292,16 @@ static action_fn *const actions[N_SERVICE_STATES][N_SERVICE_EVENTS] = {
 void service_init(struct service *service, const struct service_config *config, int64_t now)
 {
 	*service = (struct service){
-		.config = config, .state = SERVICE_WAITING, .since = now, .deadline = NEVER, .starves = NEVER,
+		.config = config,
+		.state = SERVICE_WAITING,
+		.since = now,
+		.deadline = NEVER,
+		.starves = NEVER,
 	};
 }
 
-void service_event(struct service *service, enum service_event event, const struct effects *effects, int64_t now)
+void service_event(struct service *service, enum service_event event, const struct effects *effects,
+		   int64_t now)
 {
 	const struct step step = { .service = service, .effects = effects, .now = now };
 
@@ -307,8 +341,9 @@ int service_exit_code(const struct service *service)
 
 const char *service_state_name(enum service_state state)
 {
-	static const char *const names[] = { "waiting", "starting", "ready",	"stopping", "backoff",
-					     "stopping", "stopping", "stopped", "failed" };
+	static const char *const names[] = { "waiting",	 "starting", "ready",
+					     "stopping", "backoff",  "stopping",
+					     "stopping", "stopped",  "failed" };
 
 	static_assert(ARRAY_SIZE(names) == N_SERVICE_STATES, "a state without a name");
 	return names[state];

@@ -1,6 +1,7 @@
 /*
- * One supervised service: its life as a table of states and events. No system call is made here; what has to be done is
- * asked of struct effects, and time comes in as an argument, so that every pair can be tested with fakes.
+ * One supervised service: its life as a table of states and events. No system call is made here;
+ * what has to be done is asked of struct effects, and time comes in as an argument, so that every
+ * pair can be tested with fakes.
  */
 #pragma once
 
@@ -16,40 +17,43 @@
 /* Time between SIGKILL and the insight that a process does not go: it hangs in the kernel. */
 #define SERVICE_KILL_PATIENCE_MS 5000
 
-/* How long a stop signal waits for the first word of a child that has not set up its signals yet. */
+/*
+ * How long a stop signal waits for the first word of a child that has not set up its signals yet.
+ */
 #define SERVICE_HOLD_MS 1000
 
 enum service_state {
 	SERVICE_WAITING,  /* for those it is after */
 	SERVICE_STARTING, /* forked, not ready yet */
 	SERVICE_READY,
-	SERVICE_ENDING,   /* it failed while alive (start timeout, watchdog): being ended, to be started again */
+	SERVICE_ENDING,	  /* it failed while alive (start timeout, watchdog): being ended, to be
+			     started again */
 	SERVICE_BACKOFF,  /* dead, waiting for the restart */
 	SERVICE_HOLDING,  /* asked to stop; the stop signal waits until it can be handled */
 	SERVICE_STOPPING, /* asked to stop */
 	SERVICE_STOPPED,  /* down, as it should be */
-	SERVICE_FAILED,   /* down for good, as it should not be */
+	SERVICE_FAILED,	  /* down for good, as it should not be */
 	N_SERVICE_STATES
 };
 
 enum service_event {
-	SERVICE_START,       /* its conditions are met */
-	SERVICE_EXECED,      /* the child became the program */
+	SERVICE_START,	     /* its conditions are met */
+	SERVICE_EXECED,	     /* the child became the program */
 	SERVICE_EXEC_FAILED, /* it could not; it is about to exit */
-	SERVICE_SPOKE,       /* a datagram of its own arrived */
+	SERVICE_SPOKE,	     /* a datagram of its own arrived */
 	SERVICE_SAID_READY,  /* with READY=1 in it */
-	SERVICE_EXITED,      /* reaped; wait_status is set */
+	SERVICE_EXITED,	     /* reaped; wait_status is set */
 	SERVICE_DEADLINE,    /* the time that its state allows is over */
 	SERVICE_STARVED,     /* no WATCHDOG=1 in time */
-	SERVICE_STOP,        /* asked to stop */
+	SERVICE_STOP,	     /* asked to stop */
 	N_SERVICE_EVENTS
 };
 
 struct service {
 	const struct service_config *config;
 	enum service_state state;
-	pid_t pid;         /* 0: there is no process */
-	int64_t since;     /* of the state, CLOCK_MONOTONIC ms like every time here */
+	pid_t pid;	   /* 0: there is no process */
+	int64_t since;	   /* of the state, CLOCK_MONOTONIC ms like every time here */
 	int64_t started;   /* last fork */
 	int64_t deadline;  /* of the state; NEVER if it has none */
 	int64_t starves;   /* when the watchdog bites; NEVER without one */
@@ -57,27 +61,30 @@ struct service {
 	unsigned failures; /* in a row */
 	unsigned restarts; /* in all */
 	bool started_once;
-	bool spoke;         /* the process sent a datagram */
-	bool exec_failed;   /* the process never became the program */
-	bool killed;        /* SIGKILL was sent to the process */
-	int stop_value;     /* goes along with the stop signal, see lib/wire.h */
-	char status[96];    /* its own words, from STATUS= */
-	char problem[96];   /* why it is not as it should be; empty otherwise */
+	bool spoke;	  /* the process sent a datagram */
+	bool exec_failed; /* the process never became the program */
+	bool killed;	  /* SIGKILL was sent to the process */
+	int stop_value;	  /* goes along with the stop signal, see lib/wire.h */
+	char status[96];  /* its own words, from STATUS= */
+	char problem[96]; /* why it is not as it should be; empty otherwise */
 };
 
 /** service_init() - A service that waits for its conditions. */
 void service_init(struct service *service, const struct service_config *config, int64_t now);
 
 /** service_event() - Let an event happen. */
-void service_event(struct service *service, enum service_event event, const struct effects *effects, int64_t now);
+void service_event(struct service *service, enum service_event event, const struct effects *effects,
+		   int64_t now);
 
 /** service_feed() - WATCHDOG=1 arrived. */
 void service_feed(struct service *service, int64_t now);
 
-/** service_extend() - EXTEND_TIMEOUT_USEC: the state's deadline is @ms from now, if that is later. */
+/** service_extend() - EXTEND_TIMEOUT_USEC: the state's deadline is @ms from now, if that is later.
+ */
 void service_extend(struct service *service, int64_t ms, int64_t now);
 
-/** service_next_deadline() - When the service wants to be looked at; NEVER: not before something happens. */
+/** service_next_deadline() - When the service wants to be looked at; NEVER: not before something
+ * happens. */
 int64_t service_next_deadline(const struct service *service);
 
 /** service_is_down() - Is there no process, and will there be none? */
@@ -86,7 +93,8 @@ bool service_is_down(const struct service *service);
 /** service_has_finished() - Did the last process exit with one of the codes that are final? */
 bool service_has_finished(const struct service *service);
 
-/** service_exit_code() - How the last process ended, as a shell would say it: the code, or 128 + the signal. */
+/** service_exit_code() - How the last process ended, as a shell would say it: the code, or 128 +
+ * the signal. */
 int service_exit_code(const struct service *service);
 
 /** service_state_name() - As in the status: two of our states may share a name there. */

@@ -18,7 +18,10 @@ static int limit_files(unsigned nofile)
 		return 0;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -1;
-	/* The container's own limit cannot be raised without SYS_RESOURCE; less than asked for is what there is. */
+	/*
+	 * The container's own limit cannot be raised without SYS_RESOURCE; less than asked for is
+	 * what there is.
+	 */
 	if (limit.rlim_max > nofile)
 		limit.rlim_max = nofile;
 	limit.rlim_cur = limit.rlim_max;

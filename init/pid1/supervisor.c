@@ -7,7 +7,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-void supervisor_init(struct supervisor *supervisor, const struct config *config, const struct effects *effects, int64_t now)
+void supervisor_init(struct supervisor *supervisor, const struct config *config,
+		     const struct effects *effects, int64_t now)
 {
 	*supervisor = (struct supervisor){
 		.config = config,
@@ -28,7 +29,8 @@ void supervisor_init(struct supervisor *supervisor, const struct config *config,
 }
 
 /* Is there still somebody who needs this service? */
-static bool has_living_dependents(const struct supervisor *supervisor, const struct service *service)
+static bool has_living_dependents(const struct supervisor *supervisor,
+				  const struct service *service)
 {
 	size_t index = (size_t)(service - supervisor->services);
 
@@ -126,7 +128,10 @@ static bool is_sysexit(int code)
 	return code == EXIT_USAGE || code == EXIT_UNAVAILABLE || code == EXIT_CONFIG;
 }
 
-/* A service is down. If the container's life hangs on it, that is the end, and this says with which code. */
+/*
+ * A service is down. If the container's life hangs on it, that is the end, and this says with which
+ * code.
+ */
 static void consider_end(struct supervisor *supervisor, const struct service *service, int64_t now)
 {
 	char reason[256];
@@ -136,10 +141,12 @@ static void consider_end(struct supervisor *supervisor, const struct service *se
 			 service->status[0] ? service->status : service->problem);
 		begin_stop(supervisor, reason, now);
 		decide_exit(supervisor, main_exit_code(supervisor));
-	} else if (service->state == SERVICE_FAILED && service->config->critical && supervisor->phase == PHASE_RUN) {
+	} else if (service->state == SERVICE_FAILED && service->config->critical &&
+		   supervisor->phase == PHASE_RUN) {
 		int code = service_exit_code(service);
 
-		snprintf(reason, sizeof(reason), "%s failed for good: %s", service->config->name, service->problem);
+		snprintf(reason, sizeof(reason), "%s failed for good: %s", service->config->name,
+			 service->problem);
 		begin_stop(supervisor, reason, now);
 		decide_exit(supervisor, is_sysexit(code) ? code : EXIT_SERVICE_FAILED);
 	}
@@ -148,20 +155,23 @@ static void consider_end(struct supervisor *supervisor, const struct service *se
 /* The main service died in mid-stop while its guest lives: another one has to finish the work. */
 static bool revive_main(struct supervisor *supervisor, struct service *service, int64_t now)
 {
-	if (service != supervisor->main || supervisor->phase != PHASE_STOP || service->state != SERVICE_STOPPED ||
-	    service->killed || !guest_lives(supervisor) || service_has_finished(service) ||
-	    now >= supervisor->stop_deadline || supervisor->stop_restarts >= STOP_RESTART_LIMIT)
+	if (service != supervisor->main || supervisor->phase != PHASE_STOP ||
+	    service->state != SERVICE_STOPPED || service->killed || !guest_lives(supervisor) ||
+	    service_has_finished(service) || now >= supervisor->stop_deadline ||
+	    supervisor->stop_restarts >= STOP_RESTART_LIMIT)
 		return false;
 	supervisor->stop_restarts++;
 	service->restarts++;
-	log_warning("%s is gone, but its guest is not: starting it again to stop the guest", service->config->name);
+	log_warning("%s is gone, but its guest is not: starting it again to stop the guest",
+		    service->config->name);
 	service->stop_value = stop_value(supervisor, now);
 	service_event(service, SERVICE_START, supervisor->effects, now);
 	service_event(service, SERVICE_STOP, supervisor->effects, now);
 	return !service_is_down(service);
 }
 
-void supervisor_event(struct supervisor *supervisor, struct service *service, enum service_event event, int64_t now)
+void supervisor_event(struct supervisor *supervisor, struct service *service,
+		      enum service_event event, int64_t now)
 {
 	enum service_state old = service->state;
 	bool was_down = service_is_down(service);
@@ -193,13 +203,17 @@ static void guest_reaped(struct supervisor *supervisor, int wait_status, int64_t
 	guest->wait_status = wait_status;
 	guest->since = now;
 	if (WIFSIGNALED(wait_status))
-		log_info("QEMU (pid %d) was killed by SIG%s", (int)guest->pid, sigabbrev_np(WTERMSIG(wait_status)));
+		log_info("QEMU (pid %d) was killed by SIG%s", (int)guest->pid,
+			 sigabbrev_np(WTERMSIG(wait_status)));
 	else
 		log_info("QEMU (pid %d) exited with %d", (int)guest->pid, WEXITSTATUS(wait_status));
 	supervisor->changes++;
 }
 
-/* Remember how the last few orphans ended: one of them may be the QEMU that is reported a moment later. */
+/*
+ * Remember how the last few orphans ended: one of them may be the QEMU that is reported a moment
+ * later.
+ */
 static void remember_orphan(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
 {
 	supervisor->orphans[supervisor->n_orphans++ % ORPHANS_REMEMBERED] =
@@ -223,7 +237,9 @@ void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status
 		return;
 	}
 	guest_reaped(supervisor, wait_status, now);
-	/* Before its first word the signal would end it; it will be told when it reports the guest. */
+	/*
+	 * Before its first word the signal would end it; it will be told when it reports the guest.
+	 */
 	if (supervisor->main && supervisor->main->spoke)
 		tell_main(supervisor);
 }
@@ -264,11 +280,15 @@ static void step_services(struct supervisor *supervisor, int64_t now)
 	}
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = &supervisor->services[i];
-		/* While we stop, what died is started again for those who still need it, and only for them. */
+		/*
+		 * While we stop, what died is started again for those who still need it, and only
+		 * for them.
+		 */
 		bool wanted = supervisor->phase == PHASE_RUN ||
 			      (service->started_once && has_living_dependents(supervisor, service));
 
-		if (service->state == SERVICE_WAITING && wanted && conditions_are_met(supervisor, service))
+		if (service->state == SERVICE_WAITING && wanted &&
+		    conditions_are_met(supervisor, service))
 			supervisor_event(supervisor, service, SERVICE_START, now);
 	}
 }
@@ -281,10 +301,13 @@ static void step_stop(struct supervisor *supervisor, int64_t now)
 	for (size_t i = supervisor->n_services; i-- > 0;) {
 		struct service *service = &supervisor->services[i];
 
-		bool asked = service->state == SERVICE_HOLDING || service->state == SERVICE_STOPPING;
+		bool asked =
+			service->state == SERVICE_HOLDING || service->state == SERVICE_STOPPING;
 
-		if (!asked && !service_is_down(service) && !has_living_dependents(supervisor, service)) {
-			service->stop_value = service == supervisor->main ? stop_value(supervisor, now) : 0;
+		if (!asked && !service_is_down(service) &&
+		    !has_living_dependents(supervisor, service)) {
+			service->stop_value =
+				service == supervisor->main ? stop_value(supervisor, now) : 0;
 			supervisor_event(supervisor, service, SERVICE_STOP, now);
 		}
 		all_down = all_down && service_is_down(service);
@@ -313,7 +336,8 @@ static void step_rest(struct supervisor *supervisor, int64_t now)
 		supervisor->phase = PHASE_DONE;
 	} else {
 		/* A process that went may have left children to us. */
-		supervisor->effects->kill_rest(supervisor->effects->context, supervisor->rest_killed ? SIGKILL : SIGTERM);
+		supervisor->effects->kill_rest(supervisor->effects->context,
+					       supervisor->rest_killed ? SIGKILL : SIGTERM);
 	}
 }
 

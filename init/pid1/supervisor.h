@@ -1,9 +1,10 @@
 /*
- * All services together, and the container's life: who may start, who has to stop, which exit code. Like service.c it makes
- * no system call of its own.
+ * All services together, and the container's life: who may start, who has to stop, which exit code.
+ * Like service.c it makes no system call of its own.
  *
- * Phases: RUN until something asks for the end; STOP, in which services go down in reverse order while those that others
- * still need are kept alive; REST, in which what was reparented is ended; DONE.
+ * Phases: RUN until something asks for the end; STOP, in which services go down in reverse order
+ * while those that others still need are kept alive; REST, in which what was reparented is ended;
+ * DONE.
  */
 #pragma once
 
@@ -12,7 +13,10 @@
 
 #include <netinet/in.h>
 
-/* Time that reparented processes (QEMU, if it is still there) have between SIGTERM and SIGKILL, and after that. */
+/*
+ * Time that reparented processes (QEMU, if it is still there) have between SIGTERM and SIGKILL, and
+ * after that.
+ */
 #define REST_TERM_MS 10000
 #define REST_KILL_MS 5000
 
@@ -38,7 +42,10 @@ struct guest {
 	int64_t since;
 };
 
-/* Processes that were nobody's service when they were reaped, the last few of them, and for how long they count. */
+/*
+ * Processes that were nobody's service when they were reaped, the last few of them, and for how
+ * long they count.
+ */
 #define ORPHANS_REMEMBERED 16
 #define ORPHAN_MEMORY_MS 10000
 
@@ -62,11 +69,12 @@ enum overall_state {
 struct supervisor {
 	const struct config *config;
 	const struct effects *effects;
-	struct service services[CONFIG_MAX_SERVICES]; /* in the configuration's order: conditions first */
+	struct service
+		services[CONFIG_MAX_SERVICES]; /* in the configuration's order: conditions first */
 	size_t n_services;
 	struct service *main; /* NULL: the container lives until a signal comes */
 	enum phase phase;
-	int exit_code; /* -1: not decided */
+	int exit_code;	  /* -1: not decided */
 	char reason[256]; /* why it ends */
 	int64_t booted;
 	int64_t stop_deadline;
@@ -82,21 +90,26 @@ struct supervisor {
 	char overall_reason[256];
 	int64_t overall_since;
 	uint64_t reaped;
-	uint64_t changes; /* counts what the status shows; whoever remembers the last value knows whether to send it again */
+	uint64_t changes; /* counts what the status shows; whoever remembers the last value knows
+			     whether to send it again */
 };
 
-void supervisor_init(struct supervisor *supervisor, const struct config *config, const struct effects *effects, int64_t now);
+void supervisor_init(struct supervisor *supervisor, const struct config *config,
+		     const struct effects *effects, int64_t now);
 
 /** supervisor_event() - Something happened to one service. */
-void supervisor_event(struct supervisor *supervisor, struct service *service, enum service_event event, int64_t now);
+void supervisor_event(struct supervisor *supervisor, struct service *service,
+		      enum service_event event, int64_t now);
 
 /** supervisor_reaped() - A child is gone, whoever it was. */
 void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now);
 
 /** supervisor_datagram() - A service sent sd_notify fields, NAME=VALUE lines; @text is cut up. */
-void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text, int64_t now);
+void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
+			 int64_t now);
 
-/** supervisor_guest_pid() - QEMU is this process (0: there is none); it may have been reaped a moment ago. */
+/** supervisor_guest_pid() - QEMU is this process (0: there is none); it may have been reaped a
+ * moment ago. */
 void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now);
 
 /** supervisor_stop() - Begin to stop; once begun, again changes nothing. */
@@ -108,7 +121,8 @@ void supervisor_hurry(struct supervisor *supervisor, int64_t now);
 /** supervisor_step() - Do what has become possible or due. Call it after every batch of events. */
 void supervisor_step(struct supervisor *supervisor, int64_t now);
 
-/** supervisor_next_deadline() - When supervisor_step() has to be called at the latest; NEVER: not before an event. */
+/** supervisor_next_deadline() - When supervisor_step() has to be called at the latest; NEVER: not
+ * before an event. */
 int64_t supervisor_next_deadline(const struct supervisor *supervisor);
 
 /** supervisor_judge() - Bring the overall state up to date; supervisor_step() does it. */
