@@ -66,6 +66,19 @@ static void take_datagrams(struct pid1 *pid1, size_t index, int64_t now)
 	}
 }
 
+static void describe_failure(struct service *service, const struct spawn_failure *failure)
+{
+	const char *what = NULL;
+
+	if (failure->stage == SPAWN_EXEC)
+		what = service->config->exec.item[0];
+	else if (failure->stage == SPAWN_DIRECTORY)
+		what = service->config->directory;
+	snprintf(service->problem, sizeof(service->problem), "%s%s%.40s: %s",
+		 spawn_stage_name(failure->stage), what ? " " : "", what ? what : "",
+		 strerror(failure->error));
+}
+
 static void take_exec(struct pid1 *pid1, size_t index, int64_t now)
 {
 	struct channel *channel = &pid1->channels[index];
@@ -80,10 +93,7 @@ static void take_exec(struct pid1 *pid1, size_t index, int64_t now)
 		return;
 	close(take_fd(&channel->exec_fd));
 	if (result > 0) {
-		snprintf(service->problem, sizeof(service->problem), "%s %.40s: %s",
-			 spawn_stage_name(failure.stage),
-			 failure.stage == SPAWN_EXEC ? service->config->exec.item[0] : "",
-			 strerror(failure.error));
+		describe_failure(service, &failure);
 		log_error("%s: %s", service->config->name, service->problem);
 	}
 	supervisor_event(&pid1->supervisor, service, result ? SERVICE_EXEC_FAILED : SERVICE_EXECED,
