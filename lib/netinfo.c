@@ -1,20 +1,17 @@
 /*
  * Writer and reader of the file that describes the network.
  *
- * The writer fills a temporary file beside it and renames it: a reader sees the old network or the
- * new one. The reader takes only what is complete and well-formed; keys that it does not know
- * belong to a newer casement and are passed over.
+ * A reader sees the old network or the new one, whole. It takes only what is complete and
+ * well-formed; keys that it does not know belong to a newer casement and are passed over.
  */
 #include "lib/netinfo.h"
 
+#include "lib/file.h"
 #include "lib/util.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
-#include <limits.h>
-#include <sys/stat.h>
 
 /* The keys, as bits: the reader compares what it saw with what must be there. */
 enum {
@@ -37,8 +34,9 @@ struct reader {
 };
 
 /** print() - The file's text. */
-static void print(FILE *file, const struct netinfo *info)
+static void print(const void *context, FILE *file)
 {
+	const struct netinfo *info = context;
 	char text[INET6_ADDRSTRLEN];
 
 	fprintf(file,
@@ -58,45 +56,9 @@ static void print(FILE *file, const struct netinfo *info)
 	fprintf(file, "mtu = %u\n", info->mtu);
 }
 
-/** fill() - Write everything to the open file @fd, which is consumed. Return: 0 or -errno. */
-static int fill(int fd, const struct netinfo *info)
-{
-	FILE *file = fdopen(fd, "w");
-	int r = 0;
-
-	if (!file) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	print(file, info);
-	/* The readers run as root, but an operator may look without. */
-	if (fchmod(fd, 0644) < 0)
-		r = -errno;
-	if (r == 0 && (fflush(file) != 0 || ferror(file)))
-		r = errno ? -errno : -EIO;
-	if (fclose(file) != 0 && r == 0)
-		r = -errno;
-	return r;
-}
-
 int netinfo_write(const char *path, const struct netinfo *info)
 {
-	char temporary[PATH_MAX];
-	int length, fd, r;
-
-	length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-	if (length < 0 || (size_t)length >= sizeof(temporary))
-		return -ENAMETOOLONG;
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = fill(fd, info);
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(temporary);
-	return r;
+	return file_replace(path, print, info);
 }
 
 /** read_number() - A decimal number from @min to @max and nothing else. */

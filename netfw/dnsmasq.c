@@ -1,12 +1,9 @@
 #include "netfw/dnsmasq.h"
 
-#include "lib/util.h"
+#include "lib/file.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <sys/stat.h>
+#include <string.h>
 
 /*
  * Seconds between two router advertisements: how long a guest that missed the first one waits at
@@ -100,42 +97,13 @@ void dnsmasq_print(const struct dnsmasq_options *options, FILE *out)
 	print_dhcp(options, out);
 }
 
-/** fill() - Write everything to the open file @fd, which is consumed. Return: 0 or -errno. */
-static int fill(int fd, const struct dnsmasq_options *options)
+/** print() - dnsmasq_print() as file_replace() calls it. */
+static void print(const void *context, FILE *out)
 {
-	FILE *file = fdopen(fd, "w");
-	int r = 0;
-
-	if (!file) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	dnsmasq_print(options, file);
-	if (fchmod(fd, 0644) < 0)
-		r = -errno;
-	if (r == 0 && (fflush(file) != 0 || ferror(file)))
-		r = errno ? -errno : -EIO;
-	if (fclose(file) != 0 && r == 0)
-		r = -errno;
-	return r;
+	dnsmasq_print(context, out);
 }
 
 int dnsmasq_write(const char *path, const struct dnsmasq_options *options)
 {
-	char temporary[PATH_MAX];
-	int length, fd, r;
-
-	length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-	if (length < 0 || (size_t)length >= sizeof(temporary))
-		return -ENAMETOOLONG;
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = fill(fd, options);
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(temporary);
-	return r;
+	return file_replace(path, print, options);
 }
