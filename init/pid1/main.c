@@ -117,6 +117,8 @@ int main(int argc, char **argv)
 	 */
 	loop_signals(&signals);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
+	/* Inherited as ignored it would make the kernel throw our children's wait statuses away. */
+	signal(SIGCHLD, SIG_DFL);
 
 	ensure_standard_fds();
 	result = read_options(argc, argv, &options);
