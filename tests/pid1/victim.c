@@ -187,6 +187,57 @@ static void do_daemon(char **arguments)
 	waitpid(child, NULL, 0);
 }
 
+static pid_t read_pid(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	int pid = 0;
+
+	if (file) {
+		if (fscanf(file, "%d", &pid) != 1)
+			pid = 0;
+		fclose(file);
+	}
+	return pid;
+}
+
+static void write_pid(const char *path, pid_t pid)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file || fprintf(file, "%d\n", (int)pid) < 0 || fclose(file))
+		fail(path);
+}
+
+/*
+ * guest MS COMMANDS --: a process that stands for QEMU, reparented as QEMU is; so many ms later its
+ * pid is reported. If there is one already, from this service's life before, that one is.
+ */
+static void do_guest(char **arguments)
+{
+	static const char path[] = "/run/guest";
+	char text[64], *report[] = { text };
+	pid_t pid = read_pid(path), child;
+
+	if (!pid) {
+		child = fork();
+		if (child == 0) {
+			pid = fork();
+			if (pid == 0) {
+				run_commands(arguments + 1);
+				_exit(0);
+			}
+			write_pid(path, pid);
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+		pid = read_pid(path);
+		sleep_ms(number(arguments[0]));
+	}
+	snprintf(text, sizeof(text), "X_CASEMENT_GUEST_STATE=running|X_CASEMENT_GUEST_PID=%d",
+		 (int)pid);
+	do_notify(report);
+}
+
 /* orphans NUMBER MS: that many processes lose their parent, and end at some time within so many ms.
  */
 static void do_orphans(char **arguments)
@@ -317,6 +368,7 @@ static const struct command commands[] = {
 	{ "notify-from-child", 1, do_notify_from_child },
 	{ "feed", 2, do_feed },
 	{ "daemon", -1, do_daemon },
+	{ "guest", -1, do_guest },
 	{ "leave-child", -1, do_leave_child },
 };
 
