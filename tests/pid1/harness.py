@@ -98,6 +98,7 @@ class Pid1:
                  program=None, run_options="", stderr=None, pass_fds=()):
         self.test = test
         self.directory = tempfile.mkdtemp(prefix="casement-pid1.")
+        os.chmod(self.directory, 0o755)
         self.config = os.path.join(self.directory, "conf")
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config if isinstance(config, str) else "".join(config))

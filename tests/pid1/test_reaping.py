@@ -134,6 +134,7 @@ class Rest(Case):
         pid1 = self.start(script("m", "daemon trap 15 0 0 say up raise 19 pause -- trap 15 0 0 ready pause", type="notify",
                                  main="yes"))
         pid1.wait_line("info m: up")
+        wait_until(lambda: "T" in map(state_of, children_of(pid1.pid)), "stopped")
         pid1.wait_state("m", "ready")
         self.assertEqual(pid1.stop(), 0)
         self.assertEqual(len(pid1.matches("^info m: done")), 2)
