@@ -21,8 +21,8 @@ need() {
 	# One at a time on this host: dpkg's own lock makes a second apt-get fail at once.
 	(
 		flock 9
-		apt-get -q update
-		DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
+		apt-get -qq -o DPkg::Lock::Timeout=300 update
+		DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}"
 	) 9>"$cache/apt.lock" >&2
 }
 
@@ -123,7 +123,7 @@ emulated='quiet no_timer_check tsc=reliable mitigations=off cryptomgr.notests'
 
 # The host packages behind all of these.
 linux_tools=(
-	mmdebstrap=mmdebstrap depmod=kmod cpio=cpio gzip=gzip sfdisk=fdisk mkfs.vfat=dosfstools mcopy=mtools syslinux=syslinux
+	mmdebstrap=mmdebstrap mount=mount depmod=kmod cpio=cpio gzip=gzip sfdisk=fdisk mkfs.vfat=dosfstools mcopy=mtools syslinux=syslinux
 	/usr/lib/syslinux/mbr/mbr.bin=syslinux-common /usr/lib/systemd/boot/efi/systemd-bootx64.efi=systemd-boot-efi
 	qemu-img=qemu-utils gcc=gcc /usr/include/stdio.h=libc6-dev
 )
