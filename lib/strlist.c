@@ -7,13 +7,17 @@
 int strlist_add_bytes(struct strlist *list, const char *text, size_t length)
 {
 	char **grown = reallocarray(list->item, list->n + 2, sizeof(*grown));
+	char *copy;
 
 	if (!grown)
 		return -ENOMEM;
 	list->item = grown;
-	list->item[list->n] = strndup(text, length);
-	if (!list->item[list->n])
+	copy = malloc(length + 1);
+	if (!copy)
 		return -ENOMEM;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	list->item[list->n] = copy;
 	list->item[++list->n] = NULL;
 	return 0;
 }
