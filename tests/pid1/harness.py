@@ -61,6 +61,7 @@ class Watch:
         self.socket.sendall(b"watch\n")
         self.buffer = b""
         self.pid1 = pid1
+        pid1.test.addCleanup(self.close)
 
     def next(self, deadline):
         while b"\n" not in self.buffer:
@@ -260,6 +261,10 @@ class Pid1:
 
     def fds(self):
         return sorted(os.listdir(f"/proc/{self.pid}/fd"), key=int)
+
+    def no_more_fds_than(self, before):
+        """A client's end is noticed a moment later: wait for it."""
+        wait_until(lambda: len(self.fds()) <= len(before), "the descriptors of clients that are gone")
 
 
 class Case(unittest.TestCase):
