@@ -233,7 +233,7 @@ static void a_raw_disk_does_not_turn_into_qcow2(void **state)
 static void refuses_what_is_no_disk(void **state)
 {
 	static const struct {
-		const char *bytes;
+		const char bytes[8]; /* the first ones; zeroes follow */
 		size_t size;
 		const char *reason;
 	} files[] = {
@@ -249,7 +249,7 @@ static void refuses_what_is_no_disk(void **state)
 		char bytes[1024] = { 0 };
 		struct stat before;
 
-		memcpy(bytes, files[i].bytes, files[i].size < 8 ? files[i].size : 8);
+		memcpy(bytes, files[i].bytes, sizeof(files[i].bytes));
 		put(disk_path, bytes, files[i].size);
 		before = look(disk_path);
 		expect_refusal(files[i].reason);
