@@ -32,6 +32,12 @@ struct options {
 	bool check;
 };
 
+/* Whoever asked for a text and did not get it must notice. */
+static int printed(void)
+{
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
 /* Return: -1 to go on, or the exit code. */
 static int read_options(int argc, char **argv, struct options *ret_options)
 {
@@ -46,9 +52,9 @@ static int read_options(int argc, char **argv, struct options *ret_options)
 		switch (option) {
 		case 'c': ret_options->config = optarg; break;
 		case 'k': ret_options->check = true; break;
-		case 'l': config_print_keys(stdout); return 0;
-		case 'v': puts("casement " CASEMENT_VERSION); return 0;
-		case 'h': fputs(usage, stdout); return 0;
+		case 'l': config_print_keys(stdout); return printed();
+		case 'v': puts("casement " CASEMENT_VERSION); return printed();
+		case 'h': fputs(usage, stdout); return printed();
 		default: fputs(usage, stderr); return EXIT_USAGE;
 		}
 	}
@@ -140,6 +146,8 @@ int main(int argc, char **argv)
 	output_configure(&pid1->output, &config->log);
 	log_set_level(config->log.level);
 
+	if (preflight_names(config) < 0)
+		return EXIT_CONFIG;
 	if (!options.check && preflight_prepare(config) < 0)
 		return EXIT_UNAVAILABLE;
 	if (preflight_check(config) < 0)

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <grp.h>
 #include <linux/capability.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -67,6 +69,36 @@ static int find_capability(const char *name)
 	return -1;
 }
 
+int preflight_names(const struct config *config)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < config->n_services; i++) {
+		const struct service_config *service = &config->services[i];
+
+		if (service->user && !getpwnam(service->user)) {
+			log_error("[service %s] user: there is no user %s", service->name,
+				  service->user);
+			result = -ESRCH;
+		}
+		if (service->group && !getgrnam(service->group)) {
+			log_error("[service %s] group: there is no group %s", service->name,
+				  service->group);
+			result = -ESRCH;
+		}
+		for (size_t j = 0; j < service->capabilities.n; j++) {
+			const char *name = service->capabilities.item[j];
+
+			if (find_capability(name) >= 0)
+				continue;
+			log_error("[service %s] capabilities: there is no capability %s",
+				  service->name, name);
+			result = -ESRCH;
+		}
+	}
+	return result;
+}
+
 static int check_capabilities(const struct service_config *service)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -79,11 +111,9 @@ static int check_capabilities(const struct service_config *service)
 		const char *name = service->capabilities.item[i];
 		int capability = find_capability(name);
 
-		if (capability < 0) {
-			log_error("[service %s] capabilities: there is no capability %s",
-				  service->name, name);
-			result = -ENODEV;
-		} else if (!(data[capability / 32].effective >> (capability % 32) & 1)) {
+		if (capability < 0)
+			continue; /* preflight_names() has said so */
+		if (!(data[capability / 32].effective >> (capability % 32) & 1)) {
 			log_error(
 				"%s needs the capability %s: start the container with --cap-add %s",
 				service->name, capability_names[capability],

@@ -6,6 +6,12 @@
 
 #include "lib/config.h"
 
+/**
+ * preflight_names() - Do the users, groups and capabilities that the services name exist?
+ * Return: 0, or -ESRCH after every one that does not was logged.
+ */
+int preflight_names(const struct config *config);
+
 /** preflight_prepare() - Change what may be changed: device groups and modes, stale files, the run
  * directory. */
 int preflight_prepare(const struct config *config);
