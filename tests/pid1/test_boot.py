@@ -314,7 +314,7 @@ class Quiet(Case):
 
     def test_idle(self):
         """No wake-ups, with services, a guest, a watcher and a watchdog-less keeper."""
-        pid1 = self.start([script("m", "guest 0 pause -- trap 15 0 0 notify READY=1|X_CASEMENT_RDP=answering pause", type="notify",
+        pid1 = self.start([script("m", "trap 15 0 0 guest 0 pause -- notify READY=1|X_CASEMENT_RDP=answering pause", type="notify",
                                   main="yes"), *[script(f"s{i}", "ready pause", type="notify") for i in range(4)]])
         for name in ("m", "s0", "s1", "s2", "s3"):
             pid1.wait_state(name, "ready")

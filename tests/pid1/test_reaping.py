@@ -171,7 +171,7 @@ class Guest(Case):
     """QEMU is nobody's child but PID 1's, which knows how it ended and tells the main service."""
 
     def start_guest(self, commands, delay=0, then="pause", **keys):
-        return self.start(script("m", f"trap 10 0 -1 guest {delay} {commands} -- ready trap 15 0 0 {then}", type="notify",
+        return self.start(script("m", f"trap 10 0 -1 trap 15 0 0 guest {delay} {commands} -- ready {then}", type="notify",
                                  main="yes", restart="always", backoff="1ms", final_codes="0", **keys))
 
     def test_killed(self):
@@ -230,7 +230,7 @@ class Guest(Case):
 
     def test_keeper_dies_in_mid_stop(self):
         """Another one is started to finish the work, with the time that is left; the container ends as if nothing was."""
-        pid1 = self.start(script("m", "guest 0 pause -- ready trap 10 0 0 trap 15 0 -1 pause", type="notify", main="yes"))
+        pid1 = self.start(script("m", "trap 10 0 0 trap 15 0 -1 guest 0 pause -- ready pause", type="notify", main="yes"))
         pid1.wait_state("m", "ready")
         guest = pid1.outside(pid1.status()["guest"]["pid"])
         pid1.kill(signal.SIGTERM)

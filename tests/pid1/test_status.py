@@ -11,7 +11,7 @@ import unittest
 from harness import PATIENCE, Case, Watch, read_all, script, service_in, status_field, wait_until
 
 MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
-GUEST = script("m", "guest 0 pause -- trap 15 0 0 notify "
+GUEST = script("m", "trap 15 0 0 guest 0 pause -- notify "
                "READY=1|X_CASEMENT_GUEST_ADDRESS=192.168.121.68|X_CASEMENT_RDP=answering|X_CASEMENT_BOOTS=1|STATUS=fine pause",
                type="notify", main="yes")
 UNKNOWN = "fail unknown verb: use status, health, ready, watch or metrics\n"

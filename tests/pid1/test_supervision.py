@@ -73,8 +73,8 @@ class Readiness(Case):
         for _ in range(20):
             pid1 = self.start(script("s", "ready notify STATUS=farewell print unfinished exit 0", type="notify", restart="no"))
             self.assertEqual(pid1.wait_state("s", "stopped")["status"], "farewell")
-            self.assertTrue(pid1.matches("info casement: s is ready"), pid1.text())
             pid1.stop()
+            self.assertTrue(pid1.matches("info casement: s is ready"), pid1.text())
             self.assertTrue(pid1.matches("^info s: unfinished$"), pid1.text())
 
     def test_sizes(self):
@@ -186,10 +186,10 @@ class Restarts(Case):
         pid1 = self.start([MAIN, script("s", "exit 3", backoff="10ms", backoff_max="50ms", restart_limit=6)])
         problem = pid1.wait_state("s", "failed")
         self.assertEqual((problem["problem"], problem["restarts"]), ("exited with 3", 5))
+        pid1.stop()
         self.assertLines(pid1, [f"warning casement: s: exited with 3; restart {i} in {ms} ms"
                                 for i, ms in enumerate((10, 20, 40, 50, 50), 1)], "; restart")
         self.assertLines(pid1, ["error casement: s failed for good: exited with 3"], "for good")
-        pid1.stop()
 
     def test_waits_are_kept(self):
         """No restart comes before its time, by the log's own clock."""
