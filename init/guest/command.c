@@ -88,7 +88,7 @@ int command_run(char *const argv[], int timeout, size_t size, char *ret_output)
 {
 	int64_t deadline = now_ms() + timeout;
 	int pipe_fds[2], result, status = 0;
-	pid_t pid;
+	pid_t pid = 0;
 
 	ret_output[0] = '\0';
 	if (pipe2(pipe_fds, O_CLOEXEC))

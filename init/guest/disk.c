@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -26,28 +27,40 @@ struct look {
 	struct failure *failure;
 };
 
-#define REFUSE(look, result, format, ...)                                                            \
-	failure_set((look)->failure, EXIT_CONFIG, result, "%s %s ([guest] %s) " format, (look)->what,    \
-		    (look)->path, (look)->key, ##__VA_ARGS__)
+/** refuse() - Say what is wrong with the link. Return: @result. */
+static int refuse(const struct look *look, int result, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static int refuse(const struct look *look, int result, const char *format, ...)
+{
+	char text[768];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	failure_set(look->failure, EXIT_CONFIG, result, "%s %s ([guest] %s) %s", look->what,
+		    look->path, look->key, text);
+	return result;
+}
 
 /** explain_open() - Say why an image could not be opened, and what helps. */
 static int explain_open(const struct look *look, int error)
 {
 	switch (error) {
 	case EROFS:
-		return REFUSE(look, -error,
+		return refuse(look, -error,
 			      "is mounted read-only, but a guest writes to its disk: mount it without "
 			      ":ro, or mount it as the base /images/windows.qcow2 and let the guest "
 			      "write to an overlay");
 	case ENOENT:
 		/* Another code: -ENOENT says that there is no disk at all. */
-		return REFUSE(look, -ENOLINK,
+		return refuse(look, -ENOLINK,
 			      "does not exist: mount it where it was when the overlay on it was made");
 	case EACCES:
 	case EPERM:
-		return REFUSE(look, -error, "may not be opened for %s: %s; check its permissions",
+		return refuse(look, -error, "may not be opened for %s: %s; check its permissions",
 			      look->writable ? "writing" : "reading", strerror(error));
-	default: return REFUSE(look, -error, "cannot be opened: %s", strerror(error));
+	default: return refuse(look, -error, "cannot be opened: %s", strerror(error));
 	}
 }
 
@@ -56,18 +69,18 @@ static int get_size(int fd, const struct look *look, bool *ret_block, uint64_t *
 	struct stat status;
 
 	if (fstat(fd, &status))
-		return REFUSE(look, -errno, "cannot be examined: %s", strerror(errno));
+		return refuse(look, -errno, "cannot be examined: %s", strerror(errno));
 	if (S_ISREG(status.st_mode)) {
 		*ret_size = (uint64_t)status.st_size;
 		*ret_block = false;
 		return 0;
 	}
 	if (!S_ISBLK(status.st_mode))
-		return REFUSE(look, -EINVAL, "is %s, not a disk image",
+		return refuse(look, -EINVAL, "is %s, not a disk image",
 			      S_ISDIR(status.st_mode) ? "a directory" : "a special file");
 	*ret_block = true;
 	if (ioctl(fd, BLKGETSIZE64, ret_size))
-		return REFUSE(look, -errno, "does not tell its size: %s", strerror(errno));
+		return refuse(look, -errno, "does not tell its size: %s", strerror(errno));
 	return 0;
 }
 
@@ -98,19 +111,19 @@ static int look_at(const struct look *look, struct disk *disk, struct image *ret
 	if (fd < 0)
 		return errno == ENOENT && disk->n == 0 ? -ENOENT : explain_open(look, errno);
 	if (!head)
-		return REFUSE(look, -ENOMEM, "cannot be read: out of memory");
+		return refuse(look, -ENOMEM, "cannot be read: out of memory");
 	result = get_size(fd, look, &link->block, &size);
 	if (result)
 		return result;
 	n = pread(fd, head, IMAGE_HEAD_SIZE, 0);
 	if (n < 0)
-		return REFUSE(look, -errno, "cannot be read: %s", strerror(errno));
+		return refuse(look, -errno, "cannot be read: %s", strerror(errno));
 	result = image_identify(head, (size_t)n, size, ret_image, &reason);
 	if (result)
-		return REFUSE(look, result, "%s", reason);
+		return refuse(look, result, "%s", reason);
 	result = access_as(QEMU_USER, look->path, look->writable ? ACCESS_REACH : ACCESS_READ);
 	if (result)
-		return REFUSE(look, result, "%s for the user " QEMU_USER ", whom QEMU runs as: %s; %s",
+		return refuse(look, result, "%s for the user " QEMU_USER ", whom QEMU runs as: %s; %s",
 			      look->writable ? "is out of reach" : "cannot be read", strerror(-result),
 			      look->writable ? "let everybody search its directory (chmod o+x)" :
 					       "let everybody read it (chmod o+r)");
@@ -128,14 +141,14 @@ static int find_backing(const struct look *look, const struct image *image, char
 	if (strncmp(name, "file:", 5) == 0)
 		name += 5;
 	else if (strncmp(name, "json:", 5) == 0 || strstr(name, "://"))
-		return REFUSE(look, -EINVAL, "is an overlay on '%s', which is no file", name);
+		return refuse(look, -EINVAL, "is an overlay on '%s', which is no file", name);
 	if (name[0] == '/')
 		result = asprintf(ret_path, "%s", name);
 	else
 		result = asprintf(ret_path, "%.*s/%s", (int)(slash - look->path), look->path, name);
 	if (result < 0) {
 		*ret_path = NULL;
-		return REFUSE(look, -ENOMEM, "cannot be read: out of memory");
+		return refuse(look, -ENOMEM, "cannot be read: out of memory");
 	}
 	return 0;
 }
@@ -146,14 +159,14 @@ static int follow(struct look *look, struct disk *disk)
 	int expected = -1;
 
 	for (;;) {
-		struct image image;
-		char *below;
+		struct image image = { 0 };
+		char *below = NULL;
 		int result = look_at(look, disk, &image);
 
 		if (result)
 			return result;
 		if (expected >= 0 && image.format != (enum image_format)expected)
-			return REFUSE(look, -EINVAL, "is %s, but the overlay on it says %s",
+			return refuse(look, -EINVAL, "is %s, but the overlay on it says %s",
 				      image_format_name(image.format),
 				      image_format_name((enum image_format)expected));
 		if (disk->n++ == 0)
@@ -161,9 +174,9 @@ static int follow(struct look *look, struct disk *disk)
 		if (image.format != IMAGE_QCOW2 || !image.backing[0])
 			return 0;
 		if (disk->n == DISK_MAX_LINKS)
-			return REFUSE(look, -ELOOP, "has more than %d images below it", DISK_MAX_LINKS - 1);
+			return refuse(look, -ELOOP, "has more than %d images below it", DISK_MAX_LINKS - 1);
 		result = find_backing(look, &image, &below);
-		if (result)
+		if (result || !below)
 			return result;
 		disk->links[disk->n].path = below;
 		expected = image.backing_format;
@@ -179,7 +192,7 @@ int disk_open(const char *path, const char *key, bool writable, struct disk *ret
 
 	disk.links[0].path = strdup(path);
 	if (!disk.links[0].path)
-		return REFUSE(&look, -ENOMEM, "cannot be read: out of memory");
+		return refuse(&look, -ENOMEM, "cannot be read: out of memory");
 	result = follow(&look, &disk);
 	if (result) {
 		disk_clear(&disk);

@@ -102,7 +102,7 @@ static int write_file(const char *path, const char *text)
 /** create() - Make an identity and keep it. Return: 0, -EEXIST if somebody else did, or -errno. */
 static int create(const char *path, enum image_format format)
 {
-	char uuid[IDENTITY_UUID_SIZE], text[FILE_MAX];
+	char uuid[IDENTITY_UUID_SIZE], text[FILE_MAX] = "";
 	autofree char *temporary = NULL;
 	int result = make_uuid(uuid);
 
@@ -123,7 +123,7 @@ static int create(const char *path, enum image_format format)
 int identity_load(const char *path, enum image_format format, char ret_uuid[static IDENTITY_UUID_SIZE],
 		  struct failure *failure)
 {
-	char text[FILE_MAX], uuid[IDENTITY_UUID_SIZE];
+	char text[FILE_MAX] = "", uuid[IDENTITY_UUID_SIZE];
 	int recorded, result = read_file(path, text);
 
 	if (result == -ENOENT) {

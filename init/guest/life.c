@@ -22,9 +22,11 @@ struct cell {
 
 /* The ways in which a guest that was up is not any more. FOUND_OFF: libvirtd is a new one that never knew it up. */
 #define ENDS_WHEN_OFF                                                                                \
-	[LIFE_FOUND_OFF] = GO(DYING, WEIGH), [LIFE_FOUND_ENDED] = GO(DYING, WEIGH),                  \
-	[LIFE_STOPPED] = GO(DYING, WEIGH), [LIFE_GONE] = GO(DYING, WEIGH),                           \
-	[LIFE_SHUTDOWN] = GO(DYING, LINGER)
+	[LIFE_FOUND_OFF] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                  \
+	[LIFE_FOUND_ENDED] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                \
+	[LIFE_STOPPED] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                    \
+	[LIFE_GONE] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                       \
+	[LIFE_SHUTDOWN] = { true, { LIFE_DYING, LIFE_DO_LINGER } }
 
 static const struct cell table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 	[LIFE_UNKNOWN] = {

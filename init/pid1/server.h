@@ -18,7 +18,7 @@
  * PID 1's own. Clients who took them all would keep services from being started again, and the
  * listening socket from being read.
  */
-#define SERVER_RESERVED_FDS (4 * CONFIG_MAX_SERVICES + 64)
+#define SERVER_RESERVED_FDS (4UL * CONFIG_MAX_SERVICES + 64)
 
 /* A client that says nothing gets the status after this time. */
 #define SERVER_PATIENCE_MS 1000

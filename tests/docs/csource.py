@@ -15,7 +15,7 @@ REPORTERS = {
     "log_error": (0, "", ""),
     "log_warning": (0, "", ""),
     "failure_set": (3, "", ""),
-    "REFUSE": (2, "%s %s ([guest] %s) ", ""),
+    "refuse": (2, "%s %s ([guest] %s) ", ""),
     "config_complain": (1, "", ""),
     "complain_service": (3, "%s: ", ""),
     "fail": (2, "%s: ", ""),

@@ -32,24 +32,24 @@ struct golden {
 	unsigned mtu;
 };
 
-#define CONFIG(p, f, ...)                                                                                              \
-	{ .name = (char[]){ "windows" }, .memory = 4ULL << 30, .cpus = 2, .profile = PROFILE_##p, .firmware = FIRMWARE_##f, \
+#define CONFIG(p, ...)                                                                                              \
+	{ .name = (char[]){ "windows" }, .memory = 4ULL << 30, .cpus = 2, .profile = PROFILE_##p, \
 	  .mac = { 0x52, 0x54, 0x00, 0xca, 0x5e, 0x01 }, __VA_ARGS__ }
 
 static const struct golden goldens[] = {
-	{ "windows-kvm.xml", 1, CONFIG(WINDOWS, BIOS), true, true, false, HYPERV_ALL, 1500 },
-	{ "windows-kvm-no-hyperv.xml", 1, CONFIG(WINDOWS, BIOS), true, true, false, 0, 1500 },
-	{ "windows-kvm-old-hyperv.xml", 1, CONFIG(WINDOWS, BIOS), true, true, false,
+	{ "windows-kvm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, 1500 },
+	{ "windows-kvm-no-hyperv.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false, 0, 1500 },
+	{ "windows-kvm-old-hyperv.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false,
 	  HYPERV_BIT(HYPERV_RELAXED) | HYPERV_BIT(HYPERV_VAPIC) | HYPERV_BIT(HYPERV_SPINLOCKS), 1500 },
-	{ "windows-tcg.xml", 2, CONFIG(WINDOWS, BIOS), false, true, false, HYPERV_ALL, 1500 },
-	{ "windows-kvm-uefi.xml", 1, CONFIG(WINDOWS, UEFI), true, true, false, HYPERV_ALL, 1500 },
-	{ "windows-kvm-secure-tpm.xml", 1, CONFIG(WINDOWS, UEFI_SECURE, .tpm = true), true, true, false, HYPERV_ALL, 1500 },
-	{ "windows-tcg-secure-tpm.xml", 1, CONFIG(WINDOWS, UEFI_SECURE, .tpm = true), false, true, false, 0, 1500 },
-	{ "windows-virtio-kvm.xml", 3, CONFIG(WINDOWS_VIRTIO, BIOS), true, true, false, HYPERV_ALL, 1450 },
-	{ "windows-virtio-tcg.xml", 1, CONFIG(WINDOWS_VIRTIO, UEFI), false, false, false, 0, 0 },
-	{ "linux-kvm.xml", 1, CONFIG(LINUX, BIOS), true, true, false, HYPERV_ALL, 1500 },
-	{ "linux-tcg-uefi-tpm.xml", 1, CONFIG(LINUX, UEFI, .tpm = true), false, false, false, 0, 1500 },
-	{ "linux-tcg-block.xml", 1, CONFIG(LINUX, BIOS), false, true, true, 0, 1500 },
+	{ "windows-tcg.xml", 2, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), false, true, false, HYPERV_ALL, 1500 },
+	{ "windows-kvm-uefi.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI), true, true, false, HYPERV_ALL, 1500 },
+	{ "windows-kvm-secure-tpm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI_SECURE, .tpm = true), true, true, false, HYPERV_ALL, 1500 },
+	{ "windows-tcg-secure-tpm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI_SECURE, .tpm = true), false, true, false, 0, 1500 },
+	{ "windows-virtio-kvm.xml", 3, CONFIG(WINDOWS_VIRTIO, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, 1450 },
+	{ "windows-virtio-tcg.xml", 1, CONFIG(WINDOWS_VIRTIO, .firmware = FIRMWARE_UEFI), false, false, false, 0, 0 },
+	{ "linux-kvm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, 1500 },
+	{ "linux-tcg-uefi-tpm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_UEFI, .tpm = true), false, false, false, 0, 1500 },
+	{ "linux-tcg-block.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, true, 0, 1500 },
 };
 
 static char *build(const struct golden *golden)
