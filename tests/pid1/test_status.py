@@ -8,7 +8,7 @@ import stat
 import time
 import unittest
 
-from harness import PATIENCE, Case, Watch, read_all, script, service_in, status_field, wait_until
+from harness import PATIENCE, Case, Watch, read_all, release, script, service_in, status_field, wait_until
 
 MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
 GUEST = script("m", "trap 15 0 0 guest 0 pause -- notify "
@@ -57,9 +57,9 @@ class Answers(Case):
                                  "X_CASEMENT_GUEST_STATE=running sleep 50 notify X_CASEMENT_RDP=answering pause",
                                  type="notify", main="yes"))
         watch = Watch(pid1)
-        with open(fifo, "wb"):
-            pass
         seen = []
+        watch.until(lambda status: seen.append((status["state"], status["reason"])) or status["state"] == "starting")
+        release(fifo)
         watch.until(lambda status: seen.append((status["state"], status["reason"])) or status["state"] == "ready")
         pid1.kill(signal.SIGTERM)
         watch.until(lambda status: seen.append((status["state"], status["reason"])) or status["state"] == "stopped")
