@@ -223,12 +223,15 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 void loop_run(struct pid1 *pid1)
 {
 	struct epoll_event events[MAX_EVENTS];
+	int64_t begin = now_ms();
 	/*
 	 * Whoever started us may have left us children; and where there are none, this is how we
 	 * know.
 	 */
-	bool more = reap(pid1, now_ms());
+	bool more = reap(pid1, begin);
 
+	/* A stop that was asked for meanwhile comes before any start. */
+	more = take_signals(pid1, begin) || more;
 	for (;;) {
 		int64_t now = now_ms();
 		int n;

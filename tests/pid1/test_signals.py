@@ -76,7 +76,7 @@ class Early(Case):
     """A signal before PID 1 has done anything."""
 
     def test_blocked_before_anything_else(self):
-        """While the configuration is read, the signals are blocked long since: nothing is lost."""
+        """While the configuration is read, the signals are blocked long since: nothing is lost, and nothing is started."""
         for number in STOPS:
             with self.subTest(signal=number):
                 fifo = self.fifo()
@@ -87,6 +87,7 @@ class Early(Case):
                     file.write(KEEPER)
                 self.assertEqual(pid1.wait(), 0, pid1.text())
                 self.assertEqual(len(pid1.matches("stopping$")), 1)
+                self.assertFalse(pid1.matches(" m[ :]"), pid1.text())
 
     def test_window(self):
         """From the moment that it is blocked SIGTERM is never lost; how often it came before that is printed."""
