@@ -74,7 +74,7 @@ static void describe_failure(struct service *service, const struct spawn_failure
 		what = service->config->exec.item[0];
 	else if (failure->stage == SPAWN_DIRECTORY)
 		what = service->config->directory;
-	snprintf(service->problem, sizeof(service->problem), "%s%s%.40s: %s",
+	snprintf(service->problem, sizeof(service->problem), "%s%s%.100s: %s",
 		 spawn_stage_name(failure->stage), what ? " " : "", what ? what : "",
 		 strerror(failure->error));
 }

@@ -5,11 +5,11 @@
 
 /*
  * Bounds of an answer. Everything but the forwards fits into REPORT_FIXED: 32 services of at
- * most 1.5 kB each, if every byte of their texts has to be escaped, and the rest. Forwards that do
+ * most 2.2 kB each, if every byte of their texts has to be escaped, and the rest. Forwards that do
  * not fit behind it are counted instead.
  */
-#define REPORT_FIXED ((size_t)64 << 10)
-#define REPORT_MAX ((size_t)128 << 10)
+#define REPORT_FIXED ((size_t)96 << 10)
+#define REPORT_MAX ((size_t)160 << 10)
 
 /** report_status() - One JSON object and a line break. Return: the number of bytes, at most @size.
  */

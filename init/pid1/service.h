@@ -65,8 +65,8 @@ struct service {
 	bool exec_failed; /* the process never became the program */
 	bool killed;	  /* SIGKILL was sent to the process */
 	int stop_value;	  /* goes along with the stop signal, see lib/wire.h */
-	char status[96];  /* its own words, from STATUS= */
-	char problem[96]; /* why it is not as it should be; empty otherwise */
+	char status[160];  /* its own words, from STATUS= */
+	char problem[160]; /* why it is not as it should be; empty otherwise */
 };
 
 /** service_init() - A service that waits for its conditions. */

@@ -91,7 +91,7 @@ static void test_cut(void **state)
 static void test_exact_fit(void **state)
 {
 	struct fixture *f = *state;
-	char text[128] = "STATUS=";
+	char text[256] = "STATUS=";
 	const size_t room = sizeof(f->supervisor.services[A].status) - 1;
 
 	step(f);
