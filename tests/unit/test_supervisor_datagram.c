@@ -67,11 +67,11 @@ static void test_cut(void **state)
 		size_t width = strlen(characters[c]);
 
 		for (size_t lead = 0; lead < 5; lead++) {
-			char text[300] = "STATUS=", *status = f->supervisor.services[A].status;
+			char text[1000] = "STATUS=", *status = f->supervisor.services[A].status;
 			size_t whole = (room - lead) / width;
 
 			memset(text + 7, '.', lead);
-			for (size_t i = 0; i < 60 + (width == 1 ? 60 : 0); i++)
+			for (size_t i = 0; i < whole + 5; i++)
 				strcat(text, characters[c]);
 			says(f, A, text);
 			assert_int_equal(strlen(status), lead + whole * width);
