@@ -254,12 +254,13 @@ class Leftovers(Case):
 
     def test_stale_sockets_and_files(self):
         """Old sockets are replaced; what `clean` names is removed, with what is in it, and nothing beyond."""
-        before = ("mkdir -p /run/casement/notify /run/state/deep && touch /run/state/deep/file /run/pid /run/kept && "
+        before = ("mkdir -p /run/casement/notify /run/state/deep /run/kept && touch /run/state/deep/file /run/pid /run/kept/file && "
                   "ln -s /run/kept /run/state/link && touch /run/casement/status.sock && mkfifo /run/casement/notify/m.sock")
         pid1 = self.start([script("m", "trap 15 0 0 ready pause", type="notify", main="yes", clean="/run/pid /run/state /run/absent")],
                           before=before)
         pid1.wait_state("m", "ready")
         self.assertEqual(sorted(os.listdir(pid1.path("/run"))), ["casement", "kept"])
+        self.assertEqual(os.listdir(pid1.path("/run/kept")), ["file"])
         self.assertEqual(pid1.ask("health"), "ok\n")
         self.assertEqual(pid1.stop(), 0)
         self.assertFalse(pid1.matches("warning|error"))

@@ -77,6 +77,20 @@ class Readiness(Case):
             self.assertTrue(pid1.matches("info casement: s is ready"), pid1.text())
             self.assertTrue(pid1.matches("^info s: unfinished$"), pid1.text())
 
+    def test_last_words_behind_the_signal(self):
+        """Also when the kernel tells PID 1 of the death first."""
+        fifo = self.fifo()
+        pid1 = self.start(script("s", f"await {fifo} ready notify STATUS=farewell exit 0", type="notify", restart="no"))
+        process = pid1.outside(pid1.wait_state("s", "starting")["pid"])
+        pid1.kill(signal.SIGSTOP)
+        wait_until(lambda: state_of(pid1.pid) == "T", "stopped")
+        pid1.kill(signal.SIGCHLD)
+        release(fifo)
+        wait_until(lambda: state_of(process) == "Z", "dead")
+        pid1.kill(signal.SIGCONT)
+        self.assertEqual(pid1.wait_state("s", "stopped")["status"], "farewell")
+        pid1.stop()
+
     def test_sizes(self):
         """A message of 8 kB is one, a longer one is none; neither is a risk."""
         pid1 = self.start([script("good", "notify-size 8191 pause", type="notify"),
