@@ -325,7 +325,7 @@ static void complain_cycle(struct config_loader *loader, const bool sorted[])
 static void sort_services(struct config_loader *loader)
 {
 	struct config *config = loader->config;
-	struct service_config in_order[CONFIG_MAX_SERVICES];
+	struct service_config in_order[CONFIG_MAX_SERVICES] = { 0 };
 	bool sorted[CONFIG_MAX_SERVICES] = { false };
 	size_t n = 0;
 

@@ -61,7 +61,7 @@ void json_array_end(struct json *json)
 
 void json_number(struct json *json, const char *name, int64_t value)
 {
-	char text[24];
+	char text[24] = "";
 
 	begin_member(json, name);
 	append(json, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
@@ -99,7 +99,7 @@ void json_bytes(struct json *json, const char *name, const char *text, size_t le
 	for (size_t i = 0; i < length;) {
 		unsigned char byte = (unsigned char)text[i];
 		size_t n = utf8_sequence((const unsigned char *)text + i, length - i);
-		char escape[8];
+		char escape[8] = "";
 
 		if (n == 0) {
 			append(json, "\xef\xbf\xbd", 3);
