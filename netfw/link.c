@@ -81,7 +81,7 @@ static int send_request(struct linker *l, struct request *request, mnl_cb_t on_d
 {
 	struct talk_answer answer = { 0 };
 	int r = talk_request(l->route, request->message, on_data, context, &answer);
-	char what[160];
+	char what[320];
 
 	if (r == 0)
 		return 0;

@@ -183,18 +183,21 @@ static void on_close(virConnect *connect, int reason, void *opaque)
 	post(opaque, NULL, message);
 }
 
+/* libvirt knows which arguments each event has; clang wants to hear that the mismatch is meant, by a detour. */
+#define ANY_CALLBACK(callback) ((virConnectDomainEventGenericCallback)(void (*)(void))(callback))
+
 int virt_events_register(struct virt *virt)
 {
 	static const struct {
 		int id;
 		virConnectDomainEventGenericCallback callback;
 	} events[] = {
-		{ VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle) },
+		{ VIR_DOMAIN_EVENT_ID_LIFECYCLE, ANY_CALLBACK(on_lifecycle) },
 		{ VIR_DOMAIN_EVENT_ID_REBOOT, on_reboot },
-		{ VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, VIR_DOMAIN_EVENT_CALLBACK(on_disk) },
-		{ VIR_DOMAIN_EVENT_ID_WATCHDOG, VIR_DOMAIN_EVENT_CALLBACK(on_watchdog) },
+		{ VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, ANY_CALLBACK(on_disk) },
+		{ VIR_DOMAIN_EVENT_ID_WATCHDOG, ANY_CALLBACK(on_watchdog) },
 		{ VIR_DOMAIN_EVENT_ID_CONTROL_ERROR, on_control_error },
-		{ VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_agent) },
+		{ VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, ANY_CALLBACK(on_agent) },
 	};
 	struct listener *listener = new_listener(virt);
 

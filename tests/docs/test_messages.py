@@ -10,6 +10,7 @@ PAGE = documents.TOP / "docs/messages.md"
 PARTS = {
     "init/pid1/loop.c": {"SIGRTMIN+3", "SIG%s"},  # why it stops, said at level info
     "init/guest/disk.c": {"%s %s ([guest] %s) %s"},  # refuse(): its callers' texts
+    "init/guest/define.c": {"the machine type %s: %s"},  # a REASON of a refused definition
     "init/guest/virt.c": {"crashed"},  # reason of a pause
     "init/guest/virt_events.c": {"ENOSPC", "I/O error",  # the same
                                  # libvirtd is away: …
