@@ -81,6 +81,8 @@ static char *read_line(char *buffer, int size, void *context)
 		do
 			c = fgetc(source->file);
 		while (c != EOF && c != '\n');
+		/* Newer versions of libinih would take the next line for the rest of this one. */
+		buffer[length - 1] = '\n';
 	}
 	return buffer;
 }
