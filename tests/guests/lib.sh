@@ -66,7 +66,7 @@ unpack() {
 
 # build_guestd OUT - PID 1 of mini and of desktop.
 build_guestd() {
-	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o "$1" "$here/../common/guestd.c"
+	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o "$1" "$here"/../common/{guestd,agent}.c
 }
 
 # initramfs OUT KERNEL_TREE FILES MODULE... - FILES is a directory with what the initramfs holds beside busybox and the

@@ -3,7 +3,7 @@
  *
  * A guest that a test can talk to: it heeds the power button, echoes, does what it is told on a control port and, in
  * mini (--rdp), answers like an RDP server up to the connection confirm. The arguments are commands that it starts once
- * its ports are open; nothing restarts them. One epoll loop; every connection is an entry of a fixed table. The
+ * its ports are open; nothing restarts them. Where the machine has the channel for it, it is the guest agent too. One epoll loop; every connection is an entry of a fixed table. The
  * ports and the lines on the console are the interface, and ../README.md lists them.
  *
  * Protocols: RFC 2126 and ITU-T X.224 section 13 for TPKT and the connection request, [MS-RDPBCGR] 2.2.1.1 and 2.2.1.2
@@ -32,6 +32,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent.h"
+
 enum {
 	PORT_ECHO = 7,
 	PORT_CONTROL = 9,
@@ -40,6 +42,8 @@ enum {
 	MAX_BUTTONS = 8,
 	CHUNK = 16384,
 	ACT_AFTER_MS = 200,	/* so that the answer, and a line on the console, leave first */
+	AGENT_TRY_MS = 250,	/* the driver finds its ports a while after it is loaded */
+	AGENT_TRIES = 40,
 };
 
 enum kind {
@@ -50,6 +54,7 @@ enum kind {
 	UDP,
 	BUTTON,
 	TIMER,
+	AGENT,
 	ECHO,			/* from here on: connections */
 	CONTROL,
 	RDP,			/* becomes ECHO when its connection request is answered */
@@ -204,6 +209,45 @@ static void button(struct source *s)
 		event("power button pressed");
 		if (!guest.deaf)
 			act_soon(RB_POWER_OFF);
+	}
+}
+
+/** agent_send() - Write to the agent's port, where a request may be there a moment before the news that the host is */
+static void agent_send(int fd, const char *answer)
+{
+	static const struct timespec moment = { .tv_nsec = 10000000L };
+	ssize_t n = -1;
+
+	for (int i = 0; i < 50 && *answer && (n = write(fd, answer, strlen(answer))) < 0; i++)
+		nanosleep(&moment, NULL);
+	if (*answer && n < 0)
+		event("agent: %s", strerror(errno));
+}
+
+/** agent() - Answer what the host asks of the guest agent; a hanging guest only reads */
+static void agent(struct source *s)
+{
+	unsigned char *newline;
+	char answer[512];
+	ssize_t n;
+
+	while ((n = read(s->fd, s->buf + s->end, sizeof(s->buf) - s->end)) > 0) {
+		s->end += (size_t)n;
+		while ((newline = memchr(s->buf, '\n', s->end))) {
+			*newline++ = '\0';
+			enum agent_wish wish = agent_answer((const char *)s->buf, answer, sizeof(answer));
+
+			if (wish != AGENT_NOTHING)
+				event("agent asked to %s", wish == AGENT_REBOOT ? "reboot" : "power off");
+			if (wish != AGENT_NOTHING && !guest.deaf)
+				act_soon(wish == AGENT_REBOOT ? RB_AUTOBOOT : RB_POWER_OFF);
+			if (!guest.deaf)
+				agent_send(s->fd, answer);
+			s->end -= (size_t)(newline - s->buf);
+			memmove(s->buf, newline, s->end);
+		}
+		if (s->end == sizeof(s->buf))
+			s->end = 0;
 	}
 }
 
@@ -417,6 +461,9 @@ static void handle(struct source *s, uint32_t events)
 	case BUTTON:
 		button(s);
 		break;
+	case AGENT:
+		agent(s);
+		break;
 	case TIMER:
 		if (read(s->fd, &expirations, sizeof(expirations)) > 0)
 			act();
@@ -493,9 +540,14 @@ int main(int argc, char *argv[])
 	}
 	for (int i = rdp ? 2 : 1; i < argc; i++)
 		start(argv[i]);
-	for (;;) {
+	for (int agent_tries = AGENT_TRIES;;) {
 		struct epoll_event events[32];
-		int n = epoll_wait(guest.epoll, events, 32, -1);
+		int n = epoll_wait(guest.epoll, events, 32, agent_tries > 0 ? AGENT_TRY_MS : -1);
+
+		/* By edges, as a port whose host is away hangs up at every look. */
+		if (agent_tries > 0 && add(AGENT, agent_open(), EPOLLIN | EPOLLET))
+			agent_tries = 0;
+		agent_tries--;
 
 		for (int i = 0; i < n; i++)
 			handle(events[i].data.ptr, events[i].events);

@@ -1,0 +1,24 @@
+/* agent.h - what guestd needs of the guest agent */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** enum agent_wish - What the host asked for, beside an answer */
+enum agent_wish {
+	AGENT_NOTHING,
+	AGENT_POWER_OFF,
+	AGENT_REBOOT,
+};
+
+/** agent_open() - Open the agent's channel, if the machine has one. Return: a descriptor, or -1 */
+int agent_open(void);
+
+/**
+ * agent_answer() - Answer one line of the host
+ * @line:	a JSON object, without its newline
+ * @answer:	filled with what is to be sent, which may be nothing
+ *
+ * Return: what was asked for
+ */
+enum agent_wish agent_answer(const char *line, char *answer, size_t size);
