@@ -23,8 +23,11 @@ void inbox_post(struct inbox *inbox, const struct message *message)
 {
 	uint64_t one = 1;
 
+	/* One place is the worker's, which has one job at a time: its end must not be lost among events. */
+	const size_t room = INBOX_SIZE - (message->type != MESSAGE_JOB);
+
 	pthread_mutex_lock(&inbox->lock);
-	if (inbox->n < INBOX_SIZE)
+	if (inbox->n < room)
 		inbox->ring[(inbox->first + inbox->n++) % INBOX_SIZE] = *message;
 	else
 		inbox->overflow = true;

@@ -25,12 +25,16 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk, s
 	if (result != -ENOENT)
 		return result;
 	result = disk_open(config->base, "base", false, &base, failure);
-	if (result == -ENOENT)
+	if (result == -ENOENT) {
+		const char *name = strrchr(config->disk, '/') + 1;
+
+		/* The directory, not the file: what is kept beside the disk belongs on the volume, too. */
 		return failure_set(failure, EXIT_CONFIG, result,
 				   "there is no disk for the guest: neither %s ([guest] disk) nor a base image %s ([guest] "
-				   "base) exists; mount your Windows with -v /path/windows.qcow2:%s, or put a base into the "
-				   "image as %s and mount a volume on the directory of %s",
-				   config->disk, config->base, config->disk, config->base, config->disk);
+				   "base) exists; mount the directory that has your %s with -v /path:%.*s, or put a base into "
+				   "the image as %s",
+				   config->disk, config->base, name, (int)(name - 1 - config->disk), config->disk, config->base);
+	}
 	if (result)
 		return result;
 	result = overlay_create(config->disk, &base, failure);

@@ -148,6 +148,8 @@ int main(int argc, char **argv)
 
 	if (preflight_names(config) < 0)
 		return EXIT_CONFIG;
+	if (!options.check && preflight_alone() < 0)
+		return EXIT_USAGE;
 	if (!options.check && preflight_prepare(config) < 0)
 		return EXIT_UNAVAILABLE;
 	if (preflight_check(config) < 0)

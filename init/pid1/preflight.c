@@ -10,8 +10,10 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 /* In the order of their numbers, capabilities(7). */
 static const char *const capability_names[] = {
@@ -178,6 +180,20 @@ static void clean(const struct service_config *service)
 			log_warning("%s: left by an earlier run and cannot be removed: %s",
 				    service->clean.item[i], strerror(errno));
 	}
+}
+
+int preflight_alone(void)
+{
+	const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = STATUS_SOCKET };
+	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* A socket that nobody listens at was left by an earlier run. */
+	if (fd < 0 || (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 &&
+		       errno != EAGAIN))
+		return 0;
+	log_error(
+		"casement runs already in this container: ask it with casementctl, or use --check");
+	return -EBUSY;
 }
 
 int preflight_prepare(const struct config *config)

@@ -12,6 +12,10 @@
  */
 int preflight_names(const struct config *config);
 
+/** preflight_alone() - Is there no other casement in this container? Return: 0, or -EBUSY after it
+ * was logged. */
+int preflight_alone(void);
+
 /** preflight_prepare() - Change what may be changed: device groups and modes, stale files, the run
  * directory. */
 int preflight_prepare(const struct config *config);

@@ -22,7 +22,9 @@ static void enter(const struct step *step, enum service_state state, int64_t dea
 	service->state = state;
 	service->deadline = deadline;
 	service->since = step->now;
-	if (state != SERVICE_STARTING && state != SERVICE_READY)
+	/* The main service has work to do while it stops, and may hang in it. */
+	if (state != SERVICE_STARTING && state != SERVICE_READY &&
+	    !(state == SERVICE_STOPPING && service->config->main))
 		service->starves = NEVER;
 	step->effects->changed(step->effects->context, service, (int)old);
 }
@@ -36,7 +38,7 @@ bool service_has_finished(const struct service *service)
 {
 	int code = WEXITSTATUS(service->wait_status);
 
-	return WIFEXITED(service->wait_status) &&
+	return !service->pushed && WIFEXITED(service->wait_status) &&
 	       (service->config->final_codes[code / 32] >> (code % 32) & 1);
 }
 
@@ -85,7 +87,7 @@ static void start(const struct step *step)
 
 	service->started = step->now;
 	service->started_once = true;
-	service->spoke = service->exec_failed = service->killed = false;
+	service->spoke = service->exec_failed = service->pushed = service->killed = false;
 	service->status[0] = '\0';
 	if (pid < 0) {
 		service->wait_status = W_EXITCODE(126, 0);
@@ -171,6 +173,7 @@ static void exited(const struct step *step)
 static void ended(const struct step *step)
 {
 	step->service->pid = 0;
+	step->service->killed = false;
 	decide_restart(step, true);
 }
 
@@ -186,7 +189,11 @@ static void fail_start(const struct step *step)
 
 	snprintf(service->problem, sizeof(service->problem), "not ready after %u ms",
 		 service->config->start_timeout);
-	step->effects->kill(step->effects->context, service, service->config->stop_signal, 0);
+	service->pushed = true;
+	/* To the main service the stop signal means: shut the guest down. That is not what is
+	 * wanted. */
+	step->effects->kill(step->effects->context, service,
+			    service->config->main ? SIGABRT : service->config->stop_signal, 0);
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
 }
 
@@ -197,8 +204,21 @@ static void starved(const struct step *step)
 	forget_failures(step);
 	snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms",
 		 service->config->watchdog);
+	service->pushed = true;
 	step->effects->kill(step->effects->context, service, SIGABRT, 0);
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
+}
+
+/* It hangs while it stops. The time that it was given goes on; who comes after it may use the rest.
+ */
+static void starved_stopping(const struct step *step)
+{
+	struct service *service = step->service;
+
+	service->starves = NEVER;
+	snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms",
+		 service->config->watchdog);
+	step->effects->kill(step->effects->context, service, SIGABRT, 0);
 }
 
 /*
@@ -283,7 +303,7 @@ static action_fn *const actions[N_SERVICE_STATES][N_SERVICE_EVENTS] = {
 	[SERVICE_ENDING]   = { ignore, ignore, exec_failed, ignore,    ignore,     ended,   force,      ignore,  stop_ending },
 	[SERVICE_BACKOFF]  = { ignore, ignore, ignore,      ignore,    ignore,     ignore,  retry,      ignore,  stopped },
 	[SERVICE_HOLDING]  = { ignore, ignore, exec_failed, send_stop, send_stop,  stopped, send_stop,  ignore,  ignore },
-	[SERVICE_STOPPING] = { ignore, ignore, exec_failed, ignore,    ignore,     stopped, force,      ignore,  ignore },
+	[SERVICE_STOPPING] = { ignore, ignore, exec_failed, ignore,    ignore,     stopped, force,      starved_stopping, ignore },
 	[SERVICE_STOPPED]  = { start,  ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
 	[SERVICE_FAILED]   = { ignore, ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
 };

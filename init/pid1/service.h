@@ -63,9 +63,10 @@ struct service {
 	bool started_once;
 	bool spoke;	  /* the process sent a datagram */
 	bool exec_failed; /* the process never became the program */
+	bool pushed;	  /* it was told to end because of a fault: its code is an answer to that */
 	bool killed;	  /* SIGKILL was sent to the process */
 	int stop_value;	  /* goes along with the stop signal, see lib/wire.h */
-	char status[160];  /* its own words, from STATUS= */
+	char status[160]; /* its own words, from STATUS= */
 	char problem[160]; /* why it is not as it should be; empty otherwise */
 };
 

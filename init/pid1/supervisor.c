@@ -110,17 +110,19 @@ static void decide_exit(struct supervisor *supervisor, int code)
 		supervisor->exit_code = code;
 }
 
-/* PID 1 had to kill the main service: whatever guest it kept goes down without a shutdown. */
-static int main_exit_code(const struct supervisor *supervisor)
+/* @asked: the stop had begun before the main service ended. */
+static int main_exit_code(const struct supervisor *supervisor, bool asked)
 {
 	const struct service *main = supervisor->main;
-	bool asked = supervisor->phase != PHASE_RUN;
+	int code = service_exit_code(main);
 
 	if (!main->started_once)
 		return EXIT_GUEST_OFF;
-	if (asked && main->killed)
+	/* Whatever guest it kept goes down without a shutdown. */
+	if (asked && (main->killed || (guest_lives(supervisor) && !service_has_finished(main))))
 		return EXIT_GUEST_DESTROYED;
-	return service_exit_code(main);
+	/* A code that answers our own signal says nothing. */
+	return main->state == SERVICE_FAILED && code == EXIT_GUEST_OFF ? EXIT_SERVICE_FAILED : code;
 }
 
 static bool is_sysexit(int code)
@@ -134,13 +136,14 @@ static bool is_sysexit(int code)
  */
 static void consider_end(struct supervisor *supervisor, const struct service *service, int64_t now)
 {
+	bool asked = supervisor->phase != PHASE_RUN;
 	char reason[256];
 
 	if (service == supervisor->main) {
 		snprintf(reason, sizeof(reason), "%s ended: %s", service->config->name,
 			 service->status[0] ? service->status : service->problem);
 		begin_stop(supervisor, reason, now);
-		decide_exit(supervisor, main_exit_code(supervisor));
+		decide_exit(supervisor, main_exit_code(supervisor, asked));
 	} else if (service->state == SERVICE_FAILED && service->config->critical &&
 		   supervisor->phase == PHASE_RUN) {
 		int code = service_exit_code(service);
@@ -156,7 +159,7 @@ static void consider_end(struct supervisor *supervisor, const struct service *se
 static bool revive_main(struct supervisor *supervisor, struct service *service, int64_t now)
 {
 	if (service != supervisor->main || supervisor->phase != PHASE_STOP ||
-	    service->state != SERVICE_STOPPED || service->killed || !guest_lives(supervisor) ||
+	    service->state != SERVICE_STOPPED || !guest_lives(supervisor) ||
 	    service_has_finished(service) || now >= supervisor->stop_deadline ||
 	    supervisor->stop_restarts >= STOP_RESTART_LIMIT)
 		return false;

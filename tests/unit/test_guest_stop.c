@@ -140,11 +140,11 @@ static void escalates_after_the_deadline(void **state)
 	EXPECT(stop, running, now, DESTROY_GRACEFUL);
 	assert_int_equal(stop.phase, STOP_DESTROY_GRACEFUL);
 	EXPECT(stop, no_libvirt, now + 1, WAIT);
-	assert_int_equal(stop_next(&stop, &running), now + 8000);
-	EXPECT(stop, running, now + 8000, DESTROY);
+	assert_int_equal(stop_next(&stop, &running), now + 5000);
+	EXPECT(stop, running, now + 5000, DESTROY);
 	assert_int_equal(stop.phase, STOP_DESTROY);
-	EXPECT(stop, running, now + 11000, KILL);
-	EXPECT(stop, running, now + 14000, LEAVE);
+	EXPECT(stop, running, now + 7000, KILL);
+	EXPECT(stop, running, now + 8500, LEAVE);
 	/* Inside the 15 s that the container's grace period leaves, and over for good. */
 	EXPECT(stop, running, now + 100000, WAIT);
 	assert_true(stop_next(&stop, &running) == INT64_MAX);
@@ -157,17 +157,17 @@ static void signals_where_libvirt_is_away(void **state)
 
 	(void)state;
 	EXPECT(stop, no_libvirt, now, TERM);
-	EXPECT(stop, no_libvirt, now + 8000, KILL);
+	EXPECT(stop, no_libvirt, now + 5000, KILL);
 	/* Nothing to signal: still bounded. */
 	stop = begun(&config);
 	EXPECT(stop, starting, now, WAIT);
-	EXPECT(stop, starting, now + 8000, WAIT);
-	EXPECT(stop, starting, now + 11000, WAIT);
-	EXPECT(stop, starting, now + 14000, LEAVE);
+	EXPECT(stop, starting, now + 5000, WAIT);
+	EXPECT(stop, starting, now + 7000, WAIT);
+	EXPECT(stop, starting, now + 8500, LEAVE);
 	/* A process that appears late is not forgotten. */
 	stop = begun(&config);
 	EXPECT(stop, starting, now, WAIT);
-	EXPECT(stop, no_libvirt, now + 8000, KILL);
+	EXPECT(stop, no_libvirt, now + 5000, KILL);
 }
 
 /* A call that is under way gets a moment to end; one that hangs does not hold the deadline. */
@@ -180,8 +180,8 @@ static void a_busy_libvirtd_gets_a_moment(void **state)
 	EXPECT(stop, busy, now, WAIT);
 	assert_int_equal(stop_next(&stop, &busy), now + 1000);
 	EXPECT(stop, running, now + 5, DESTROY_GRACEFUL);
-	EXPECT(stop, busy, now + 8005, WAIT);
-	EXPECT(stop, busy, now + 9005, KILL);
+	EXPECT(stop, busy, now + 5004, WAIT);
+	EXPECT(stop, busy, now + 5005, KILL); /* no second moment */
 	stop = begun(&config);
 	EXPECT(stop, busy, now + 1000, TERM);
 }
@@ -236,7 +236,7 @@ static void lingering_qemu_is_ended(void **state)
 	EXPECT(stop, dying, T0, WAIT);
 	assert_int_equal(stop_next(&stop, &dying), T0 + 10000);
 	EXPECT(stop, dying_alone, T0 + 10000, TERM);
-	EXPECT(stop, dying_alone, T0 + 18000, KILL);
+	EXPECT(stop, dying_alone, T0 + 15000, KILL);
 	EXPECT(stop, dying_alone, T0 + 21000, KILL);
 	EXPECT(stop, dying_alone, T0 + 24000, LEAVE);
 	stop = begun(&config);
