@@ -20,3 +20,13 @@ void boots_save(const char *path, pid_t qemu, unsigned boots)
 	if (file)
 		fprintf(file, "%d %u\n", (int)qemu, boots);
 }
+
+bool boots_inherited(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+void boots_forget(const char *path)
+{
+	unlink(path);
+}

@@ -9,6 +9,7 @@
 #include "init/guest/define.h"
 
 #include "init/guest/capabilities.h"
+#include "init/guest/host.h"
 #include "init/guest/xml.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ static int build(virConnect *connect, const struct plan *plan, char **ret_xml, c
 		.bridge = plan->netinfo.bridge,
 		.mtu = plan->netinfo.mtu,
 		.kvm = plan->kvm,
+		.intel = host_is_intel(),
 		.hyperv = ask ? find_hyperv(connect) : 0,
 	};
 	int result = xml_build(&spec, ret_xml);

@@ -1,5 +1,6 @@
 #include "init/guest/host.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -50,4 +51,13 @@ int host_accel(enum accel accel, const char *device, bool *ret_kvm, struct failu
 				   device);
 	*ret_kvm = true;
 	return 0;
+}
+
+bool host_is_intel(void)
+{
+	unsigned highest, b, c, d;
+
+	if (!__get_cpuid(0, &highest, &b, &c, &d))
+		return false;
+	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
 }

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <systemd/sd-daemon.h>
 
+/* A guest resets its machine in more than one way when it reboots: what follows within this time is the same reboot. */
+#define SAME_REBOOT_MS 1000
 /* Starts that are tried when libvirtd dies in the middle of one. */
 #define CREATE_TRIES 3
 
@@ -20,9 +22,13 @@ void keeper_end(struct keeper *keeper, int code, const char *format, ...)
 		return;
 	keeper->ended = true;
 	keeper->exit_code = code;
+	boots_forget(keeper->paths->boots);
 	va_start(arguments, format);
 	vsnprintf(keeper->last_words, sizeof(keeper->last_words), format, arguments);
 	va_end(arguments);
+	/* One line, whatever libvirt and QEMU put into theirs. */
+	for (char *at = keeper->last_words; (at = strchr(at, '\n'));)
+		*at = ' ';
 }
 
 static void on_qemu_gone(int watch, int fd, int events, void *opaque)
@@ -111,16 +117,26 @@ static void watch(struct keeper *keeper)
 		keeper_feed(keeper, LIFE_SIGN);
 }
 
+/** fresh_evidence() - A life begins; what was said about the one before does not count. */
+static struct evidence fresh_evidence(const struct keeper *keeper)
+{
+	return (struct evidence){ .status_expected = keeper->evidence.status_expected, .pid = keeper->qemu.pid };
+}
+
 static void reboot(struct keeper *keeper)
 {
-	log_info("the guest reboots");
-	keeper->evidence = (struct evidence){ .up = true,
-					      .status_expected = keeper->evidence.status_expected,
-					      .pid = keeper->evidence.pid };
+	int64_t now = now_ms();
+	bool same = keeper->rebooted && now - keeper->rebooted < SAME_REBOOT_MS;
+
+	keeper->rebooted = now;
+	if (!same)
+		log_info("the guest reboots");
+	keeper->evidence = fresh_evidence(keeper);
+	keeper->evidence.up = true;
 	keeper->weighing_since = 0;
 	stop_no_linger(&keeper->stop);
 	keeper_found_qemu(keeper);
-	if (keeper->boots)
+	if (keeper->boots && !same)
 		set_boots(keeper, keeper->boots + 1);
 	keeper->agent = false;
 	if (can_answer(keeper))
@@ -176,6 +192,8 @@ static void define(struct keeper *keeper)
 
 static void create(struct keeper *keeper)
 {
+	boots_save(keeper->paths->boots, 0, 0);
+	keeper->evidence = fresh_evidence(keeper);
 	keeper->created = true;
 	keeper->create_tries++;
 	keeper->wanted = VIRT_CREATE;
@@ -213,12 +231,20 @@ static void act(struct keeper *keeper, enum life_action action)
 	}
 }
 
+/** counts_as_end() - A guest that was never seen up is found off: did it live, or is libvirtd's memory of no interest? */
+static bool counts_as_end(const struct keeper *keeper)
+{
+	/* A start that libvirtd did not survive is tried again. */
+	if (keeper->created)
+		return keeper->create_tries >= CREATE_TRIES;
+	return boots_inherited(keeper->paths->boots);
+}
+
 void keeper_feed(struct keeper *keeper, enum life_event event)
 {
 	struct life_step step;
 
-	/* A start that libvirtd did not survive is no end of the guest's: it never was. */
-	if (event == LIFE_FOUND_ENDED && keeper->created && !keeper->evidence.up && keeper->create_tries < CREATE_TRIES)
+	if (event == LIFE_FOUND_ENDED && !keeper->evidence.up && !counts_as_end(keeper))
 		event = LIFE_FOUND_OFF;
 	if (event == LIFE_SIGN)
 		keeper->alive = true;

@@ -64,6 +64,7 @@ struct keeper {
 	bool created;           /* by this process */
 	unsigned create_tries;
 	unsigned boots;
+	int64_t rebooted; /* when, in ms */
 	uint64_t latency; /* us, of the last answer */
 	char pause_reason[64];
 	char refusal[1024]; /* libvirt's words */

@@ -166,6 +166,9 @@ static void on_life(struct keeper *keeper, const struct message *message)
 	struct evidence *evidence = &keeper->evidence;
 
 	keeper->outdated = true;
+	/* Before the first look it may be about an earlier life; and after this the look is made once more. */
+	if (keeper->life == LIFE_UNKNOWN || keeper->life == LIFE_STOP_UNKNOWN)
+		return;
 	if (message->life == LIFE_SHUTDOWN && evidence->shutdown != SHUTDOWN_BY_GUEST)
 		evidence->shutdown = message->shutdown;
 	if (message->life == LIFE_STOPPED)
@@ -209,7 +212,8 @@ void keeper_message(struct keeper *keeper, const struct message *message)
 			 (int)sizeof(keeper->pause_reason) - 1, message->text);
 		break;
 	case MESSAGE_AGENT:
-		log_info("the guest agent is %s", message->flag ? "connected" : "gone");
+		if (keeper->agent != message->flag)
+			log_info("the guest agent is %s", message->flag ? "connected" : "gone");
 		keeper->agent = message->flag;
 		if (message->flag)
 			keeper_feed(keeper, LIFE_SIGN);

@@ -9,11 +9,10 @@
 
 #include "init/guest/define.h"
 #include "init/guest/virt_events.h"
+#include "init/guest/xml_read.h"
 
 #include <errno.h>
 #include <libvirt/virterror.h>
-#include <libxml/parser.h>
-#include <libxml/xpath.h>
 
 /* A libvirtd that is stopped or swamped is noticed after 5 * (3 + 1) seconds. */
 #define KEEPALIVE_SECONDS 5
@@ -50,18 +49,11 @@ void virt_clear(struct virt *virt)
 
 static bool agent_connected(virDomain *domain)
 {
-	static const char path[] = "/domain/devices/channel/target[@name='org.qemu.guest_agent.0'][@state='connected']";
 	autofree char *xml = virDomainGetXMLDesc(domain, 0);
-	xmlDoc *document = xml ? xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR) :
-				 NULL;
-	xmlXPathContext *context = document ? xmlXPathNewContext(document) : NULL;
-	xmlXPathObject *found = context ? xmlXPathEval((const xmlChar *)path, context) : NULL;
-	bool connected = found && found->nodesetval && found->nodesetval->nodeNr > 0;
+	autofree char *state =
+		xml ? xml_find(xml, "/domain/devices/channel/target[@name='org.qemu.guest_agent.0']/@state") : NULL;
 
-	xmlXPathFreeObject(found);
-	xmlXPathFreeContext(context);
-	xmlFreeDoc(document);
-	return connected;
+	return state && streq(state, "connected");
 }
 
 /** disk_is_full() - Did the guest pause because its disk could not grow? The event that said so was missed. */

@@ -110,6 +110,9 @@ static void write_cpu(struct xml_out *out, const struct xml_spec *spec)
 	}
 	/* Windows for clients uses two sockets at most, and as many cores as there are. */
 	xml_leaf(out, "topology", "sockets", "1", "dies", "1", "cores", cores, "threads", "1", NULL);
+	/* See host.h. */
+	if (spec->kvm && !spec->intel)
+		xml_leaf(out, "feature", "policy", "disable", "name", "arch-capabilities", NULL);
 	xml_close(out);
 }
 

@@ -16,6 +16,7 @@ struct xml_spec {
 	const char *bridge;
 	unsigned mtu; /* 0: not said */
 	bool kvm;
+	bool intel; /* host_is_intel() */
 	uint32_t hyperv; /* struct capabilities */
 };
 

@@ -61,6 +61,10 @@ static int call(const char *name)
 		while (!inner.open)
 			pthread_cond_wait(&inner.changed, &inner.lock);
 	}
+	if (fake.break_call && streq(fake.break_call, name)) {
+		inner.alive = false;
+		fake.break_call = NULL;
+	}
 	wanted = fake.fail && (!fake.fail_call || streq(fake.fail_call, name));
 	if (wanted || !inner.alive) {
 		inner.error = (virError){ .code = wanted ? fake.fail : VIR_ERR_RPC };

@@ -19,6 +19,7 @@ struct fake_libvirt {
 	bool gated;      /* every call waits in fake_libvirt_pass() */
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */
 	const char *fail_call; /* only a call of that name does; NULL: any */
+	const char *break_call; /* a call of that name breaks the connection; NULL: none */
 	char xml[16384]; /* of the last definition */
 	const char *calls[FAKE_CALLS]; /* names, in order; lookups are not among them */
 	unsigned n_calls;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -58,20 +59,22 @@ PRINTF_LIKE(2, 3) static void put(const char *name, const char *format, ...)
 static pid_t start(const char *guest)
 {
 	char argument[64];
-	int ready[2];
+	int ready[2], hold[2];
 	pid_t pid;
 	char byte;
 
 	snprintf(argument, sizeof(argument), "guest=%s,debug-threads=on", guest);
-	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(ready) || pipe2(hold, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		dup2(ready[1], 3);
-		execl("/bin/sh", "qemu-system-x86_64", "-c", "echo >&3; exec 3>&-; read x; exit", "-name", argument, NULL);
+		dup2(ready[1], 8);
+		dup2(hold[0], 9);
+		execl("/bin/sh", "qemu-system-x86_64", "-c", "echo >&8; exec 8>&-; read x <&9; exit", "-name", argument, NULL);
 		_exit(127);
 	}
 	close(ready[1]);
+	close(hold[0]); /* the other end stays: it reads for as long as this test lives */
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 	return pid;
@@ -172,12 +175,16 @@ static void boots_belong_to_a_process(void **state)
 
 	(void)state;
 	path_of("boots", path);
+	assert_false(boots_inherited(path));
 	assert_int_equal(boots_load(path, 71), 0);
 	boots_save(path, 71, 3);
+	assert_true(boots_inherited(path));
 	assert_int_equal(boots_load(path, 71), 3);
 	assert_int_equal(boots_load(path, 72), 0);
 	put("boots", "seventy-one");
 	assert_int_equal(boots_load(path, 71), 0);
+	boots_forget(path);
+	assert_false(boots_inherited(path));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)

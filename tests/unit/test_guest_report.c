@@ -141,11 +141,17 @@ static void the_inbox_keeps_order_and_says_when_it_is_full(void **state)
 			message.connection = i;
 			inbox_post(&inbox, &message);
 		}
+		/* The worker's answer has a place of its own: without it the keeper would wait for ever. */
+		inbox_post(&inbox, &(struct message){ .type = MESSAGE_JOB });
 		assert_int_equal(poll(&wait, 1, 0), 1);
-		for (unsigned i = 0; i < INBOX_SIZE; i++) {
+		for (unsigned i = 0; i < INBOX_SIZE - 1; i++) {
 			assert_true(inbox_take(&inbox, &message));
+			assert_int_equal(message.type, MESSAGE_NOTE);
 			assert_int_equal(message.connection, i);
 		}
+		assert_true(inbox_take(&inbox, &message));
+		assert_int_equal(message.type, MESSAGE_JOB);
+		message.type = MESSAGE_NOTE;
 		assert_false(inbox_take(&inbox, &message));
 		assert_int_equal(poll(&wait, 1, 0), 0);
 		assert_true(inbox_overflowed(&inbox));

@@ -30,6 +30,7 @@ struct golden {
 	bool block;
 	uint32_t hyperv;
 	unsigned mtu;
+	bool other_cpu; /* not Intel's */
 };
 
 #define CONFIG(p, ...)                                                                                              \
@@ -37,19 +38,21 @@ struct golden {
 	  .mac = { 0x52, 0x54, 0x00, 0xca, 0x5e, 0x01 }, __VA_ARGS__ }
 
 static const struct golden goldens[] = {
-	{ "windows-kvm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, 1500 },
-	{ "windows-kvm-no-hyperv.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false, 0, 1500 },
+	{ "windows-kvm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, .mtu = 1500 },
+	{ "windows-kvm-amd.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, .mtu = 1500,
+	  .other_cpu = true },
+	{ "windows-kvm-no-hyperv.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false, 0, .mtu = 1500 },
 	{ "windows-kvm-old-hyperv.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), true, true, false,
-	  HYPERV_BIT(HYPERV_RELAXED) | HYPERV_BIT(HYPERV_VAPIC) | HYPERV_BIT(HYPERV_SPINLOCKS), 1500 },
-	{ "windows-tcg.xml", 2, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), false, true, false, HYPERV_ALL, 1500 },
-	{ "windows-kvm-uefi.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI), true, true, false, HYPERV_ALL, 1500 },
-	{ "windows-kvm-secure-tpm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI_SECURE, .tpm = true), true, true, false, HYPERV_ALL, 1500 },
-	{ "windows-tcg-secure-tpm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI_SECURE, .tpm = true), false, true, false, 0, 1500 },
-	{ "windows-virtio-kvm.xml", 3, CONFIG(WINDOWS_VIRTIO, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, 1450 },
-	{ "windows-virtio-tcg.xml", 1, CONFIG(WINDOWS_VIRTIO, .firmware = FIRMWARE_UEFI), false, false, false, 0, 0 },
-	{ "linux-kvm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, 1500 },
-	{ "linux-tcg-uefi-tpm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_UEFI, .tpm = true), false, false, false, 0, 1500 },
-	{ "linux-tcg-block.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, true, 0, 1500 },
+	  HYPERV_BIT(HYPERV_RELAXED) | HYPERV_BIT(HYPERV_VAPIC) | HYPERV_BIT(HYPERV_SPINLOCKS), .mtu = 1500 },
+	{ "windows-tcg.xml", 2, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), false, true, false, HYPERV_ALL, .mtu = 1500 },
+	{ "windows-kvm-uefi.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI), true, true, false, HYPERV_ALL, .mtu = 1500 },
+	{ "windows-kvm-secure-tpm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI_SECURE, .tpm = true), true, true, false, HYPERV_ALL, .mtu = 1500 },
+	{ "windows-tcg-secure-tpm.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI_SECURE, .tpm = true), false, true, false, 0, .mtu = 1500 },
+	{ "windows-virtio-kvm.xml", 3, CONFIG(WINDOWS_VIRTIO, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, .mtu = 1450 },
+	{ "windows-virtio-tcg.xml", 1, CONFIG(WINDOWS_VIRTIO, .firmware = FIRMWARE_UEFI), false, false, false, 0, .mtu = 0 },
+	{ "linux-kvm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, .mtu = 1500 },
+	{ "linux-tcg-uefi-tpm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_UEFI, .tpm = true), false, false, false, 0, .mtu = 1500 },
+	{ "linux-tcg-block.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, true, 0, .mtu = 1500 },
 };
 
 static char *build(const struct golden *golden)
@@ -63,6 +66,7 @@ static char *build(const struct golden *golden)
 		.bridge = "virbr1",
 		.mtu = golden->mtu,
 		.kvm = golden->kvm,
+		.intel = !golden->other_cpu,
 		.hyperv = golden->hyperv,
 	};
 	struct disk_link block = { (char[]){ "/dev/vdb" }, IMAGE_RAW, true };
