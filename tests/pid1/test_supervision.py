@@ -22,13 +22,12 @@ class Readiness(Case):
 
     def test_types(self):
         first, second = self.fifo(), self.fifo()
-        pid1 = self.start([script("simple", f"await {first} pause"),
+        pid1 = self.start([script("simple", "await /run/never pause"),
                            script("notify", f"await {first} ready pause", type="notify"),
-                           script("oneshot", f"await {second} exit 0", type="oneshot")])
+                           script("oneshot", f"await {second} exit 0", type="oneshot")], before="mkfifo /run/never")
         # Simple is ready when it runs, whatever it does.
         pid1.wait_state("simple", "ready")
         self.assertEqual(states(pid1.status()), {"simple": "ready", "notify": "starting", "oneshot": "starting"})
-        pid1.kill_service("simple")
         release(first)
         pid1.wait_state("notify", "ready")
         self.assertEqual(states(pid1.status())["oneshot"], "starting")
