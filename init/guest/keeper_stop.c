@@ -7,7 +7,7 @@
 #include <errno.h>
 
 /* What the last steps take, after the deadline; see stop.c. */
-#define LAST_STEPS_MS 15000
+#define LAST_STEPS_MS 10000
 
 static enum stop_target target_of(enum life_state life)
 {
@@ -102,8 +102,10 @@ void keeper_stop_carry_on(struct keeper *keeper, int64_t now)
 	struct stop_view view = keeper_stop_view(keeper);
 	bool late = now >= keeper->stop.deadline;
 
-	/* A start that is to be cut short may have a process by now. */
-	if (keeper->stop.requested && late && !view.process && view.target == STOP_TARGET_STARTING) {
+	bool unsure = view.target == STOP_TARGET_UNKNOWN || (late && view.target == STOP_TARGET_STARTING);
+
+	/* A start that is to be cut short, or that libvirtd died in, may have a process by now. */
+	if (keeper->stop.requested && !view.process && unsure) {
 		keeper_found_qemu(keeper);
 		view = keeper_stop_view(keeper);
 	}

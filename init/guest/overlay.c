@@ -6,7 +6,8 @@
 #include <errno.h>
 
 #define QEMU_IMG "/usr/bin/qemu-img"
-#define QEMU_IMG_TIMEOUT_MS 30000
+/* Below the watchdog: the event loop waits for it. */
+#define QEMU_IMG_TIMEOUT_MS 10000
 
 int overlay_create(const char *path, const struct disk *base, struct failure *failure)
 {
