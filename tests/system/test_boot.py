@@ -102,6 +102,15 @@ class BootTest(harness.SystemTest):
 
         harness.until("no zombies", 5, lambda: not zombies())
 
+    def test_a_second_casement_is_refused(self):
+        before = self.guest.pid, self.guest.qemu
+        done = subprocess.run(["docker", "exec", self.guest.name, "casement"], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=30, text=True, check=False)
+        self.assertEqual(done.returncode, 64, done)
+        self.assertIn("casementctl", done.stdout + done.stderr)
+        self.assertEqual((self.guest.pid, self.guest.qemu), before)
+        self.guest.ctl("ready")
+
     def test_the_container_is_not_privileged(self):
         host = json.loads(harness.docker("inspect", self.guest.name))[0]["HostConfig"]
         self.assertFalse(host["Privileged"])
