@@ -187,7 +187,9 @@ class Often(Case):
         self.assertEqual(pid1.status()["reaped"], reaped)
         before = status_field(pid1.pid, "voluntary_ctxt_switches"), cpu_ticks(pid1.pid)
         time.sleep(0.5)
-        self.assertEqual((status_field(pid1.pid, "voluntary_ctxt_switches"), cpu_ticks(pid1.pid)), before)
+        # The last of the status' own wake-ups may still be to come; a loop would make thousands.
+        self.assertLess(status_field(pid1.pid, "voluntary_ctxt_switches") - before[0], 5)
+        self.assertLess(cpu_ticks(pid1.pid) - before[1], 5)
         pid1.stop()
 
 
