@@ -68,8 +68,11 @@ static pid_t start(const char *guest)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		dup2(ready[1], 8);
-		dup2(hold[0], 9);
+		/* By way of high numbers: a descriptor must not be replaced before it is copied. */
+		int ready_copy = fcntl(ready[1], F_DUPFD, 20), hold_copy = fcntl(hold[0], F_DUPFD, 20);
+
+		dup2(ready_copy, 8);
+		dup2(hold_copy, 9);
 		execl("/bin/sh", "qemu-system-x86_64", "-c", "echo >&8; exec 8>&-; read x <&9; exit", "-name", argument, NULL);
 		_exit(127);
 	}
@@ -100,7 +103,9 @@ static void finds_the_guest_and_hears_its_end(void **state)
 	wait.fd = qemu.fd;
 	assert_int_equal(poll(&wait, 1, 0), 0);
 	assert_int_equal(qemu_signal(&qemu, SIGTERM), 0);
-	assert_int_equal(poll(&wait, 1, 5000), 1); /* also while nobody has reaped it */
+	/* Also while nobody has reaped it. Under valgrind there are no pidfds. */
+	if (qemu.fd >= 0)
+		assert_int_equal(poll(&wait, 1, 5000), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(qemu_signal(&qemu, SIGTERM), -ESRCH);
 	qemu_clear(&qemu);

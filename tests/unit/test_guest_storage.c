@@ -328,7 +328,9 @@ static void access_is_tried_as_the_user(void **state)
 	assert_int_equal(access_as("root", base_path, ACCESS_READ), 0);
 	assert_int_equal(access_as("no-such-user", base_path, ACCESS_READ), 0);
 	assert_int_equal(access(base_path, R_OK | W_OK), 0);
-	assert_int_equal(open("/proc/self/mem", O_WRONLY | O_CLOEXEC) < 0, 0); /* capabilities are back */
+	/* The capabilities are back. */
+	assert_int_equal(chown(base_path, 1, 1), 0);
+	assert_int_equal(access_as("root", base_path, ACCESS_READ), 0);
 }
 
 static void a_command_is_bounded(void **state)
@@ -338,13 +340,16 @@ static void a_command_is_bounded(void **state)
 	char *missing[] = { (char[]){ "/no/such/program" }, NULL };
 	char output[16];
 	int64_t before = now_ms();
+	int result;
 
 	(void)state;
 	assert_int_equal(command_run(sleepy, 100, sizeof(output), output), -ETIMEDOUT);
 	assert_in_range(now_ms() - before, 100, 5000);
 	assert_int_equal(command_run(wordy, 5000, sizeof(output), output), -EIO);
 	assert_string_equal(output, "one two");
-	assert_int_equal(command_run(missing, 5000, sizeof(output), output), -ENOENT);
+	/* Where posix_spawn(3) cannot tell (under valgrind, which forks) the child's exit code does. */
+	result = command_run(missing, 5000, sizeof(output), output);
+	assert_true(result == -ENOENT || result == -EIO);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
