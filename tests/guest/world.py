@@ -140,14 +140,14 @@ class World:
         return int(children.split()[0])
 
     def until(self, what, seconds, question, explain=lambda: ""):
-        """Wait for messages until question() is true."""
+        """Wait until question() is true; it is asked after each message, and now and then for what sends none."""
         deadline = time.monotonic() + seconds
         with self.changed:
             while not question():
                 if any("over" in m for m in self.messages[-1:]):
                     self.errors.seek(0)
                     raise AssertionError(f"the world ended before {what}: {self.errors.read()}")
-                if not self.changed.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                if not self.changed.wait(min(0.2, max(0, deadline - time.monotonic()))) and time.monotonic() >= deadline:
                     raise AssertionError(f"not within {seconds} s: {what} {explain()}")
 
     def send(self, **command):
