@@ -55,7 +55,7 @@ class MachineTest(world.WorldTest):
 
     def test_a_guest_without_drivers_hears_the_button(self):
         keeper = self.start(CASEMENT_GUEST_PROFILE="windows")
-        self.world.until("its line", 60, lambda: "button: up" in self.world.serial() or keeper.status() is not None)
+        self.world.until("its line", 240, lambda: "button: up" in self.world.serial() or keeper.status() is not None)
         self.stop_cleanly(keeper)
         self.assertIn("button: pressed", self.world.serial())
 
@@ -66,7 +66,7 @@ class MachineTest(world.WorldTest):
         keeper.wait_field("READY", "1")
         command = self.world.path(f"/proc/{keeper.qemu}/cmdline").read_bytes().decode()
         self.assertIn("-accel\0kvm", command)
-        self.world.until("its line", 60, lambda: "button: up" in self.world.serial() or keeper.status() is not None)
+        self.world.until("its line", 240, lambda: "button: up" in self.world.serial() or keeper.status() is not None)
         self.stop_cleanly(keeper)
 
     def test_an_xml_of_ones_own(self):
