@@ -1,7 +1,7 @@
 /*
- * The calling thread takes on the user's file system identity (setfsuid(2)) and tries. The kernel takes the capabilities
- * that override permissions away with it and gives them back with the old identity. All of it is per thread; so is
- * setgroups(2) itself, although not glibc's wrapper of it.
+ * The calling thread takes on the user's file system identity (setfsuid(2)) and tries. The kernel
+ * takes the capabilities that override permissions away with it and gives them back with the old
+ * identity. All of it is per thread; so is setgroups(2) itself, although not glibc's wrapper of it.
  */
 #include "init/guest/access.h"
 

@@ -12,6 +12,7 @@ enum access_wanted {
 /**
  * access_as() - May @user do that with @path?
  *
- * Return: 0 if so, or if nobody can tell (no such user, no right to act as it); otherwise -errno, -EACCES mostly.
+ * Return: 0 if so, or if nobody can tell (no such user, no right to act as it); otherwise -errno,
+ * -EACCES mostly.
  */
 int access_as(const char *user, const char *path, enum access_wanted wanted);

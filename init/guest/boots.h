@@ -1,6 +1,6 @@
 /*
- * A file that says that a guest was started, and how often it has booted since; so a casement-guest that is started in
- * another's place knows what it inherits.
+ * A file that says that a guest was started, and how often it has booted since; so a casement-guest
+ * that is started in another's place knows what it inherits.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /*
  * Reader of the domain capabilities.
  *
- * libvirt lists some enlightenments that QEMU knows but this KVM does not provide (spinlocks is a mere number to QEMU), and
- * starts no guest that asks for one in vain. `relaxed` needs nothing but a KVM with Hyper-V support, so it stands for that:
- * without it there is none.
+ * libvirt lists some enlightenments that QEMU knows but this KVM does not provide (spinlocks is a
+ * mere number to QEMU), and starts no guest that asks for one in vain. `relaxed` needs nothing but
+ * a KVM with Hyper-V support, so it stands for that: without it there is none.
  */
 #include "init/guest/capabilities.h"
 
@@ -66,8 +66,8 @@ static uint32_t feature_bit(const xmlNode *value)
 
 static uint32_t read_hyperv(xmlDoc *document)
 {
-	static const char path[] =
-		"/domainCapabilities/features/hyperv[@supported='yes']/enum[@name='features']/value";
+	static const char path[] = "/domainCapabilities/features/hyperv[@supported='yes']/"
+				   "enum[@name='features']/value";
 	xmlXPathContext *context = xmlXPathNewContext(document);
 	xmlXPathObject *found = context ? xmlXPathEval((const xmlChar *)path, context) : NULL;
 	uint32_t offered = 0;

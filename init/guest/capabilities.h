@@ -1,4 +1,7 @@
-/* What libvirt says that this host and this QEMU can do for a guest: the part of it that casement decides by. Pure. */
+/*
+ * What libvirt says that this host and this QEMU can do for a guest: the part of it that casement
+ * decides by. Pure.
+ */
 #pragma once
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
- * A child from birth to burial. Its stderr is a pipe that is read until the child closed it or the time
- * is up; then the child is killed if need be, and reaped. It inherits nothing but 0, 1 and 2, and none
- * of the signal settings that casement-guest made for itself.
+ * A child from birth to burial. Its stderr is a pipe that is read until the child closed it or the
+ * time is up; then the child is killed if need be, and reaped. It inherits nothing but 0, 1 and 2,
+ * and none of the signal settings that casement-guest made for itself.
  */
 #include "init/guest/command.h"
 

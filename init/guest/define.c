@@ -75,8 +75,10 @@ static int insert_uuid(const char *xml, const char *uuid, char **ret_xml)
 	return 0;
 }
 
-/** take_verbatim() - The XML that is given. Without a UUID it would be another machine at each
- * start. */
+/**
+ * take_verbatim() - The XML that is given. Without a UUID it would be another machine at each
+ * start.
+ */
 static int take_verbatim(const struct plan *plan, virDomain *old, char **ret_xml)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
@@ -87,8 +89,9 @@ static int take_verbatim(const struct plan *plan, virDomain *old, char **ret_xml
 	return *ret_xml ? 0 : -ENOMEM;
 }
 
-/** make_way() - Undefine @old if what replaces it is another machine by its UUID. Return: 0 or
- * -EIO. */
+/**
+ * make_way() - Undefine @old if what replaces it is another machine by its UUID. Return: 0 or -EIO.
+ */
 static int make_way(const struct plan *plan, virDomain *old)
 {
 	const char *wanted = plan->verbatim ? plan->verbatim_uuid : plan->storage.uuid;
@@ -104,7 +107,8 @@ static int make_way(const struct plan *plan, virDomain *old)
 		       : 0;
 }
 
-/** keep_tpm() - Put the TPM's state on the storage volume, by a link from where libvirt keeps it.
+/**
+ * keep_tpm() - Put the TPM's state on the storage volume, by a link from where libvirt keeps it.
  */
 static int keep_tpm(const struct plan *plan, char *ret_text, size_t size)
 {

@@ -12,4 +12,5 @@
  *
  * Return: 0 or -errno.
  */
-int define_domain(virConnect *connect, const struct plan *plan, virDomain **ret_domain, char *ret_text, size_t size);
+int define_domain(virConnect *connect, const struct plan *plan, virDomain **ret_domain,
+		  char *ret_text, size_t size);

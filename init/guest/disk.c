@@ -1,8 +1,9 @@
 /*
  * Reader of the chain of images below a disk.
  *
- * libvirt is told the whole chain, so that it neither opens nor changes the owner of what is only read; so it is read
- * here, from the headers, which costs microseconds where qemu-img would cost a fork and an exec.
+ * libvirt is told the whole chain, so that it neither opens nor changes the owner of what is only
+ * read; so it is read here, from the headers, which costs microseconds where qemu-img would cost a
+ * fork and an exec.
  */
 #include "init/guest/disk.h"
 
@@ -48,14 +49,16 @@ static int explain_open(const struct look *look, int error)
 {
 	switch (error) {
 	case EROFS:
-		return refuse(look, -error,
-			      "is mounted read-only, but a guest writes to its disk: mount it without "
-			      ":ro, or mount it as the base /images/windows.qcow2 and let the guest "
-			      "write to an overlay");
+		return refuse(
+			look, -error,
+			"is mounted read-only, but a guest writes to its disk: mount it without "
+			":ro, or mount it as the base /images/windows.qcow2 and let the guest "
+			"write to an overlay");
 	case ENOENT:
 		/* Another code: -ENOENT says that there is no disk at all. */
-		return refuse(look, -ENOLINK,
-			      "does not exist: mount it where it was when the overlay on it was made");
+		return refuse(
+			look, -ENOLINK,
+			"does not exist: mount it where it was when the overlay on it was made");
 	case EACCES:
 	case EPERM:
 		return refuse(look, -error, "may not be opened for %s: %s; check its permissions",
@@ -84,7 +87,10 @@ static int get_size(int fd, const struct look *look, bool *ret_block, uint64_t *
 	return 0;
 }
 
-/** can_direct() - Does the file system let files be read past its cache? Some say so only when it is tried. */
+/**
+ * can_direct() - Does the file system let files be read past its cache? Some say so only when it is
+ * tried.
+ */
 static bool can_direct(const char *path, uint64_t size)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
@@ -92,7 +98,8 @@ static bool can_direct(const char *path, uint64_t size)
 
 	if (fd < 0 || posix_memalign(&buffer, DIRECT_ALIGNMENT, DIRECT_ALIGNMENT))
 		return false;
-	return size < DIRECT_ALIGNMENT || pread(fd, buffer, DIRECT_ALIGNMENT, 0) == DIRECT_ALIGNMENT;
+	return size < DIRECT_ALIGNMENT ||
+	       pread(fd, buffer, DIRECT_ALIGNMENT, 0) == DIRECT_ALIGNMENT;
 }
 
 /** look_at() - Open one image and read its header. */
@@ -100,8 +107,8 @@ static int look_at(const struct look *look, struct disk *disk, struct image *ret
 {
 	struct disk_link *link = &disk->links[disk->n];
 	/* O_NONBLOCK: a FIFO in its place is refused, not waited for. */
-	autoclose int fd = open(look->path,
-				(look->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	autoclose int fd = open(look->path, (look->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+						    O_NONBLOCK | O_NOCTTY);
 	autofree uint8_t *head = malloc(IMAGE_HEAD_SIZE);
 	const char *reason;
 	uint64_t size = 0;
@@ -123,10 +130,12 @@ static int look_at(const struct look *look, struct disk *disk, struct image *ret
 		return refuse(look, result, "%s", reason);
 	result = access_as(QEMU_USER, look->path, look->writable ? ACCESS_REACH : ACCESS_READ);
 	if (result)
-		return refuse(look, result, "%s for the user " QEMU_USER ", whom QEMU runs as: %s; %s",
-			      look->writable ? "is out of reach" : "cannot be read", strerror(-result),
-			      look->writable ? "let everybody search its directory (chmod o+x)" :
-					       "let everybody read it (chmod o+r)");
+		return refuse(look, result,
+			      "%s for the user " QEMU_USER ", whom QEMU runs as: %s; %s",
+			      look->writable ? "is out of reach" : "cannot be read",
+			      strerror(-result),
+			      look->writable ? "let everybody search its directory (chmod o+x)"
+					     : "let everybody read it (chmod o+r)");
 	link->format = ret_image->format;
 	disk->direct = disk->direct && can_direct(look->path, size);
 	return 0;
@@ -174,19 +183,23 @@ static int follow(struct look *look, struct disk *disk)
 		if (image.format != IMAGE_QCOW2 || !image.backing[0])
 			return 0;
 		if (disk->n == DISK_MAX_LINKS)
-			return refuse(look, -ELOOP, "has more than %d images below it", DISK_MAX_LINKS - 1);
+			return refuse(look, -ELOOP, "has more than %d images below it",
+				      DISK_MAX_LINKS - 1);
 		result = find_backing(look, &image, &below);
 		if (result || !below)
 			return result;
 		disk->links[disk->n].path = below;
 		expected = image.backing_format;
-		*look = (struct look){ below, "the image below the disk,", look->key, false, look->failure };
+		*look = (struct look){ below, "the image below the disk,", look->key, false,
+				       look->failure };
 	}
 }
 
-int disk_open(const char *path, const char *key, bool writable, struct disk *ret_disk, struct failure *failure)
+int disk_open(const char *path, const char *key, bool writable, struct disk *ret_disk,
+	      struct failure *failure)
 {
-	struct look look = { path, writable ? "the disk" : "the base image", key, writable, failure };
+	struct look look = { path, writable ? "the disk" : "the base image", key, writable,
+			     failure };
 	struct disk disk = { .direct = true };
 	int result;
 

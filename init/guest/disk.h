@@ -1,4 +1,7 @@
-/* The guest's disk as files: the image that it writes and what that is based on, from top to bottom. */
+/*
+ * The guest's disk as files: the image that it writes and what that is based on, from top to
+ * bottom.
+ */
 #pragma once
 
 #include "init/guest/failure.h"
@@ -26,8 +29,10 @@ struct disk {
  *
  * Everything is opened, for writing what will be written, and closed again; nothing is changed.
  *
- * Return: 0, -ENOENT without a message if there is no @path, or another -errno with @failure filled.
+ * Return: 0, -ENOENT without a message if there is no @path, or another -errno with @failure
+ * filled.
  */
-int disk_open(const char *path, const char *key, bool writable, struct disk *ret_disk, struct failure *failure);
+int disk_open(const char *path, const char *key, bool writable, struct disk *ret_disk,
+	      struct failure *failure);
 
 void disk_clear(struct disk *disk);

@@ -1,4 +1,6 @@
-/* Why the guest cannot be had: an exit code and a sentence, made where it is known, told by main.c. */
+/*
+ * Why the guest cannot be had: an exit code and a sentence, made where it is known, told by main.c.
+ */
 #pragma once
 
 #include "lib/util.h"

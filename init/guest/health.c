@@ -3,9 +3,9 @@
  *
  * A guest that has not answered yet is probed often, because that first answer is what people wait
  * for: a SYN to a guest without an address is lost, and TCP would send the next one a second later,
- * then after two, then four. So an attempt that hears nothing is given up quickly and a new one made:
- * every 250 ms at first, slowly growing to one a second for a guest that takes minutes. Once TCP is
- * connected the server has the whole rdp-timeout to answer.
+ * then after two, then four. So an attempt that hears nothing is given up quickly and a new one
+ * made: every 250 ms at first, slowly growing to one a second for a guest that takes minutes. Once
+ * TCP is connected the server has the whole rdp-timeout to answer.
  *
  * A guest that answered is probed every rdp-interval; only rdp-failures failed probes in a row, in
  * quick succession, make it a guest that does not answer.
@@ -81,7 +81,8 @@ void health_result(struct health *health, enum probe_result result, int64_t star
 		health->tries++;
 	}
 	if (health->state == RDP_ANSWERING)
-		health->next = started + (health->interval < RECHECK_MS ? health->interval : RECHECK_MS);
+		health->next =
+			started + (health->interval < RECHECK_MS ? health->interval : RECHECK_MS);
 	else
 		health->next = started + pause_between(health);
 	/* An attempt that heard nothing took the pause itself; the next one is made at once. */

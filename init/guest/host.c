@@ -14,21 +14,24 @@ static int explain(const char *device, int error, struct failure *failure)
 	switch (error) {
 	case ENOENT:
 		return failure_set(failure, EXIT_UNAVAILABLE, -error,
-				   "there is no %s: start the container with --device %s, " REMEDY, device, device);
+				   "there is no %s: start the container with --device %s, " REMEDY,
+				   device, device);
 	case EACCES:
 	case EPERM:
-		return failure_set(failure, EXIT_UNAVAILABLE, -error,
-				   "%s may not be opened: %s; start the container with --device %s, " REMEDY, device,
-				   strerror(error), device);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE, -error,
+			"%s may not be opened: %s; start the container with --device %s, " REMEDY,
+			device, strerror(error), device);
 	case ENXIO:
 	case ENODEV:
-		return failure_set(failure, EXIT_UNAVAILABLE, -error,
-				   "%s has no KVM behind it: load kvm_intel or kvm_amd on the host and switch "
-				   "virtualisation on in its firmware, " REMEDY,
-				   device);
+		return failure_set(
+			failure, EXIT_UNAVAILABLE, -error,
+			"%s has no KVM behind it: load kvm_intel or kvm_amd on the host and switch "
+			"virtualisation on in its firmware, " REMEDY,
+			device);
 	default:
-		return failure_set(failure, EXIT_UNAVAILABLE, -error, "%s cannot be opened: %s, " REMEDY, device,
-				   strerror(error));
+		return failure_set(failure, EXIT_UNAVAILABLE, -error,
+				   "%s cannot be opened: %s, " REMEDY, device, strerror(error));
 	}
 }
 
@@ -47,7 +50,8 @@ int host_accel(enum accel accel, const char *device, bool *ret_kvm, struct failu
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION)
 		return failure_set(failure, EXIT_UNAVAILABLE, -ENODEV,
-				   "%s is not KVM as it has been since Linux 2.6.22: mount the host's device, " REMEDY,
+				   "%s is not KVM as it has been since Linux 2.6.22: mount the "
+				   "host's device, " REMEDY,
 				   device);
 	*ret_kvm = true;
 	return 0;

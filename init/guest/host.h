@@ -7,8 +7,9 @@
 /**
  * host_is_intel() - Is the processor Intel's?
  *
- * KVM offers the ARCH_CAPABILITIES register to guests on other processors too, which never have it: Windows 11 24H2 and Server
- * 2025 stop with UNSUPPORTED_PROCESSOR when they find it there. QEMU hides it since 10.1.
+ * KVM offers the ARCH_CAPABILITIES register to guests on other processors too, which never have it:
+ * Windows 11 24H2 and Server 2025 stop with UNSUPPORTED_PROCESSOR when they find it there. QEMU
+ * hides it since 10.1.
  */
 bool host_is_intel(void);
 

@@ -1,9 +1,10 @@
 /*
  * The file beside the disk: the UUID in the first line, the image's format in the second.
  *
- * Windows ties its activation to the UUID. The format is there because of what a guest can do to a raw disk: write a
- * qcow2 header into its first sector that names any file of the container as its backing file, and read that file after
- * the next start. And a qcow2 that has become raw is a qcow2 without its header: no guest should write to it.
+ * Windows ties its activation to the UUID. The format is there because of what a guest can do to a
+ * raw disk: write a qcow2 header into its first sector that names any file of the container as its
+ * backing file, and read that file after the next start. And a qcow2 that has become raw is a qcow2
+ * without its header: no guest should write to it.
  */
 #include "init/guest/identity.h"
 
@@ -120,8 +121,8 @@ static int create(const char *path, enum image_format format)
 	return publish(temporary, path);
 }
 
-int identity_load(const char *path, enum image_format format, char ret_uuid[static IDENTITY_UUID_SIZE],
-		  struct failure *failure)
+int identity_load(const char *path, enum image_format format,
+		  char ret_uuid[static IDENTITY_UUID_SIZE], struct failure *failure)
 {
 	char text[FILE_MAX] = "", uuid[IDENTITY_UUID_SIZE];
 	int recorded, result = read_file(path, text);
@@ -129,26 +130,31 @@ int identity_load(const char *path, enum image_format format, char ret_uuid[stat
 	if (result == -ENOENT) {
 		result = create(path, format);
 		if (result && result != -EEXIST)
-			return failure_set(failure, EXIT_CONFIG, result,
-					   "the guest's UUID cannot be kept in %s: %s; the storage directory "
-					   "must be writable",
-					   path, strerror(-result));
+			return failure_set(
+				failure, EXIT_CONFIG, result,
+				"the guest's UUID cannot be kept in %s: %s; the storage directory "
+				"must be writable",
+				path, strerror(-result));
 		result = read_file(path, text);
 	}
 	if (result)
-		return failure_set(failure, EXIT_CONFIG, result, "%s, which has the guest's UUID, cannot be read: %s",
-				   path, strerror(-result));
+		return failure_set(failure, EXIT_CONFIG, result,
+				   "%s, which has the guest's UUID, cannot be read: %s", path,
+				   strerror(-result));
 	result = parse(text, uuid, &recorded);
 	if (result)
 		return failure_set(failure, EXIT_CONFIG, result,
-				   "%s does not hold a UUID and a format; put the guest's UUID into it, or remove "
+				   "%s does not hold a UUID and a format; put the guest's UUID "
+				   "into it, or remove "
 				   "it to get a new one",
 				   path);
 	if (recorded >= 0 && recorded != (int)format)
 		return failure_set(failure, EXIT_CONFIG, -EINVAL,
-				   "the guest's disk was %s and is %s now, which damage or the guest itself can "
+				   "the guest's disk was %s and is %s now, which damage or the "
+				   "guest itself can "
 				   "have done; if you replaced it, remove the second line of %s",
-				   image_format_name((enum image_format)recorded), image_format_name(format), path);
+				   image_format_name((enum image_format)recorded),
+				   image_format_name(format), path);
 	memcpy(ret_uuid, uuid, sizeof(uuid));
 	return 0;
 }

@@ -1,4 +1,7 @@
-/* What stays the same about a guest from one container to the next: its UUID, and what kind of image its disk is. */
+/*
+ * What stays the same about a guest from one container to the next: its UUID, and what kind of
+ * image its disk is.
+ */
 #pragma once
 
 #include "init/guest/failure.h"
@@ -14,5 +17,5 @@
  *
  * Return: 0, or -errno with @failure filled.
  */
-int identity_load(const char *path, enum image_format format, char ret_uuid[static IDENTITY_UUID_SIZE],
-		  struct failure *failure);
+int identity_load(const char *path, enum image_format format,
+		  char ret_uuid[static IDENTITY_UUID_SIZE], struct failure *failure);

@@ -1,10 +1,11 @@
 /*
  * Reader of image headers.
  *
- * Anything that is not recognised is a raw disk: that is what raw means. So formats that are no disks, or not yet
- * supported ones, are recognised in order to be refused, for a guest that finds an archive where its boot sector should
- * be says nothing useful. qcow2 is read as QEMU's docs/interop/qcow2.txt describes it; QEMU checks the rest when it opens
- * the file, but what it says then comes late and is found in a log.
+ * Anything that is not recognised is a raw disk: that is what raw means. So formats that are no
+ * disks, or not yet supported ones, are recognised in order to be refused, for a guest that finds
+ * an archive where its boot sector should be says nothing useful. qcow2 is read as QEMU's
+ * docs/interop/qcow2.txt describes it; QEMU checks the rest when it opens the file, but what it
+ * says then comes late and is found in a log.
  */
 #include "init/guest/image.h"
 
@@ -50,7 +51,8 @@ static const struct {
 
 static uint32_t be32(const uint8_t *bytes)
 {
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
 }
 
 static uint64_t be64(const uint8_t *bytes)
@@ -69,7 +71,8 @@ static const char *check_features(const uint8_t *head, uint32_t version)
 	uint64_t features = version >= 3 ? be64(head + 72) : 0;
 
 	if (features & QCOW2_CORRUPT)
-		return "is a qcow2 image that QEMU has marked as corrupt: look at it with qemu-img check";
+		return "is a qcow2 image that QEMU has marked as corrupt: look at it with qemu-img "
+		       "check";
 	if (features & QCOW2_DATA_FILE)
 		return "is a qcow2 image with an external data file, which is not supported";
 	if (features & ~QCOW2_KNOWN_FEATURES)
@@ -90,12 +93,15 @@ static const char *check_tables(const uint8_t *head, uint64_t size)
 	cluster = 1ULL << cluster_bits;
 	if (virtual_size > INT64_MAX || l1_entries > (32U << 20) / 8)
 		return "has a corrupt qcow2 header: impossible size";
-	/* An L1 entry leads to an L2 table of one cluster, which has at most an entry per 8 bytes. */
+	/*
+	 * An L1 entry leads to an L2 table of one cluster, which has at most an entry per 8 bytes.
+	 */
 	if (l1_entries < virtual_size / (cluster * (cluster / 8)))
 		return "has a corrupt qcow2 header: its L1 table is too small for its size";
 	if (be64(head + 40) % cluster || be64(head + 48) % cluster)
 		return "has a corrupt qcow2 header: a table is not aligned";
-	if (!in_file(be64(head + 40), l1_entries * 8, size) || !in_file(be64(head + 48), (uint64_t)be32(head + 56) * cluster, size))
+	if (!in_file(be64(head + 40), l1_entries * 8, size) ||
+	    !in_file(be64(head + 48), (uint64_t)be32(head + 56) * cluster, size))
 		return "is a truncated qcow2 image: it ends before its tables";
 	return NULL;
 }
@@ -121,7 +127,8 @@ static const char *read_extensions(const uint8_t *head, size_t n, size_t at, int
 		if (type == QCOW2_EXTENSION_FORMAT) {
 			*ret_format = format_by_name(head + at, length);
 			if (*ret_format < -1)
-				return "is an overlay on an image that is neither raw nor qcow2, which is not supported";
+				return "is an overlay on an image that is neither raw nor qcow2, "
+				       "which is not supported";
 		}
 		length = (length + 7) / 8 * 8;
 		at = length > n - at ? n : at + length;
@@ -140,7 +147,8 @@ static const char *read_backing(const uint8_t *head, size_t n, struct image *ima
 	if (offset == 0)
 		return NULL;
 	if (length == 0 || length >= IMAGE_NAME_MAX || !in_file(offset, length, n))
-		return "has a corrupt qcow2 header: the name of its backing file is not where it should be";
+		return "has a corrupt qcow2 header: the name of its backing file is not where it "
+		       "should be";
 	memcpy(image->backing, head + offset, length);
 	if (strlen(image->backing) != length)
 		return "has a corrupt qcow2 header: the name of its backing file has a zero byte";
@@ -172,7 +180,8 @@ static const char *read_qcow2(const uint8_t *head, size_t n, uint64_t size, stru
 	return wrong;
 }
 
-int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image, const char **ret_reason)
+int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image,
+		   const char **ret_reason)
 {
 	struct image image = { .format = IMAGE_RAW, .virtual_size = size, .backing_format = -1 };
 
@@ -191,7 +200,8 @@ int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *r
 	if (n >= 4 && be32(head) == QCOW2_MAGIC)
 		*ret_reason = read_qcow2(head, n, size, &image);
 	else if (size % 512)
-		*ret_reason = "is no disk: its size is not a multiple of 512 bytes, so it is truncated or no image at all";
+		*ret_reason = "is no disk: its size is not a multiple of 512 bytes, so it is "
+			      "truncated or no image at all";
 	if (*ret_reason)
 		return -EINVAL;
 	*ret_image = image;

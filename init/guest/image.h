@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As much of the beginning of a file as image_identify() wants to see; less only where the file is shorter. */
+/*
+ * As much of the beginning of a file as image_identify() wants to see; less only where the file is
+ * shorter.
+ */
 #define IMAGE_HEAD_SIZE 65536
 #define IMAGE_NAME_MAX 1024 /* of a qcow2's backing file, by its specification */
 
@@ -24,11 +27,14 @@ struct image {
  * @n: how many
  * @size: of the whole file or device, in bytes
  * @ret_image: filled on success
- * @ret_reason: on failure what is wrong with it, as the end of a sentence that begins with its name; static
+ * @ret_reason: on failure what is wrong with it, as the end of a sentence that begins with its
+ * name; static
  *
- * Return: 0, -EMEDIUMTYPE for a format that is known but cannot be a guest's disk, or -EINVAL for a broken one.
+ * Return: 0, -EMEDIUMTYPE for a format that is known but cannot be a guest's disk, or -EINVAL for a
+ * broken one.
  */
-int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image, const char **ret_reason);
+int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image,
+		   const char **ret_reason);
 
 /** image_format_name() - As qemu-img and libvirt call it. */
 const char *image_format_name(enum image_format format);

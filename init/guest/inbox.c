@@ -23,7 +23,10 @@ void inbox_post(struct inbox *inbox, const struct message *message)
 {
 	uint64_t one = 1;
 
-	/* One place is the worker's, which has one job at a time: its end must not be lost among events. */
+	/*
+	 * One place is the worker's, which has one job at a time: its end must not be lost among
+	 * events.
+	 */
 	const size_t room = INBOX_SIZE - (message->type != MESSAGE_JOB);
 
 	pthread_mutex_lock(&inbox->lock);

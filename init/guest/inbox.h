@@ -1,6 +1,6 @@
 /*
- * What other threads and libvirt's callbacks have to say to the event loop. Any thread posts; the loop
- * takes. Bounded: when it is full, messages are lost, and that is known.
+ * What other threads and libvirt's callbacks have to say to the event loop. Any thread posts; the
+ * loop takes. Bounded: when it is full, messages are lost, and that is known.
  */
 #pragma once
 
@@ -15,7 +15,8 @@
 enum message_type {
 	MESSAGE_JOB,   /* the worker is done; the result is the worker's */
 	MESSAGE_LOST,  /* the connection to libvirtd is gone */
-	MESSAGE_LIFE,  /* something happened to the guest: life, and perhaps text, shutdown, stopped */
+	MESSAGE_LIFE,  /* something happened to the guest: life, and perhaps text, shutdown, stopped
+			*/
 	MESSAGE_PANIC, /* the guest said that it crashed */
 	MESSAGE_DISK,  /* text: why the disk failed */
 	MESSAGE_AGENT, /* flag: whether the guest agent is connected */

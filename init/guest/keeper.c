@@ -9,7 +9,10 @@
 #include <stdarg.h>
 #include <systemd/sd-daemon.h>
 
-/* A guest resets its machine in more than one way when it reboots: what follows within this time is the same reboot. */
+/*
+ * A guest resets its machine in more than one way when it reboots: what follows within this time is
+ * the same reboot.
+ */
 #define SAME_REBOOT_MS 1000
 /* Starts that are tried when libvirtd dies in the middle of one. */
 #define CREATE_TRIES 3
@@ -64,7 +67,8 @@ void keeper_found_qemu(struct keeper *keeper)
 	keeper->evidence.pid = found.pid;
 	keeper->evidence.gone = false;
 	if (found.fd >= 0)
-		keeper->qemu_watch = virEventAddHandle(found.fd, VIR_EVENT_HANDLE_READABLE, on_qemu_gone, keeper, NULL);
+		keeper->qemu_watch = virEventAddHandle(found.fd, VIR_EVENT_HANDLE_READABLE,
+						       on_qemu_gone, keeper, NULL);
 }
 
 static void set_boots(struct keeper *keeper, unsigned boots)
@@ -83,7 +87,8 @@ static void rest(struct keeper *keeper)
 /** can_answer() - Do the guest's processors run, as far as is known? */
 static bool can_answer(const struct keeper *keeper)
 {
-	return keeper->life == LIFE_BOOTING || keeper->life == LIFE_RUNNING || keeper->life == LIFE_STOP_RUNNING;
+	return keeper->life == LIFE_BOOTING || keeper->life == LIFE_RUNNING ||
+	       keeper->life == LIFE_STOP_RUNNING;
 }
 
 /** probe_from_now() - @keep: it was only away. */
@@ -108,8 +113,8 @@ static void watch(struct keeper *keeper)
 		set_boots(keeper, 1);
 	else
 		keeper->boots = boots;
-	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name, keeper->created ? " is started" : " runs already",
-		 (int)keeper->qemu.pid);
+	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name,
+		 keeper->created ? " is started" : " runs already", (int)keeper->qemu.pid);
 	keeper->ready = true;
 	if (can_answer(keeper))
 		probe_from_now(keeper, false);
@@ -120,7 +125,8 @@ static void watch(struct keeper *keeper)
 /** fresh_evidence() - A life begins; what was said about the one before does not count. */
 static struct evidence fresh_evidence(const struct keeper *keeper)
 {
-	return (struct evidence){ .status_expected = keeper->evidence.status_expected, .pid = keeper->qemu.pid };
+	return (struct evidence){ .status_expected = keeper->evidence.status_expected,
+				  .pid = keeper->qemu.pid };
 }
 
 static void reboot(struct keeper *keeper)
@@ -150,13 +156,15 @@ static void fail(struct keeper *keeper)
 
 	qemu_log_tail(keeper->paths->qemu_log, keeper->plan->name, sizeof(tail), tail);
 	if (keeper->evidence.destroyed) {
-		keeper_end(keeper, EXIT_GUEST_DESTROYED, "the guest did not stop by the deadline and was destroyed");
+		keeper_end(keeper, EXIT_GUEST_DESTROYED,
+			   "the guest did not stop by the deadline and was destroyed");
 		return;
 	}
 	if (tail[0])
 		log_error("the end of QEMU's log:\n%s", tail);
 	if (keeper->config_error && keeper->plan->verbatim)
-		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml, keeper->refusal);
+		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml,
+			   keeper->refusal);
 	else
 		keeper_end(keeper, keeper->config_error ? EXIT_CONFIG : EXIT_GUEST_CRASHED,
 			   "the guest cannot be started: %s", keeper->refusal);
@@ -166,9 +174,11 @@ static void fail(struct keeper *keeper)
 static void reject(struct keeper *keeper)
 {
 	if (keeper->plan->verbatim)
-		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml, keeper->refusal);
+		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml,
+			   keeper->refusal);
 	else
-		keeper_end(keeper, EXIT_CONFIG, "libvirtd refuses the guest's definition: %s", keeper->refusal);
+		keeper_end(keeper, EXIT_CONFIG, "libvirtd refuses the guest's definition: %s",
+			   keeper->refusal);
 }
 
 static void judge(struct keeper *keeper)
@@ -223,7 +233,9 @@ static void act(struct keeper *keeper, enum life_action action)
 		if (!keeper->weighing_since)
 			keeper->weighing_since = now_ms();
 		break;
-	case LIFE_DO_LEAVE: keeper_end(keeper, EXIT_GUEST_OFF, "asked to stop before the guest was started"); break;
+	case LIFE_DO_LEAVE:
+		keeper_end(keeper, EXIT_GUEST_OFF, "asked to stop before the guest was started");
+		break;
 	case LIFE_DO_REJECT: reject(keeper); break;
 	case LIFE_DO_FAIL: fail(keeper); break;
 	case LIFE_DO_JUDGE: judge(keeper); break;
@@ -231,7 +243,10 @@ static void act(struct keeper *keeper, enum life_action action)
 	}
 }
 
-/** counts_as_end() - A guest that was never seen up is found off: did it live, or is libvirtd's memory of no interest? */
+/**
+ * counts_as_end() - A guest that was never seen up is found off: did it live, or is libvirtd's
+ * memory of no interest?
+ */
 static bool counts_as_end(const struct keeper *keeper)
 {
 	/* A start that libvirtd did not survive is tried again. */
@@ -249,8 +264,8 @@ void keeper_feed(struct keeper *keeper, enum life_event event)
 	if (event == LIFE_SIGN)
 		keeper->alive = true;
 	step = life_step(keeper->life, event);
-	log_debug("%s: %s -> %s, %s", life_event_name(event), life_state_name(keeper->life), life_state_name(step.next),
-		  life_action_name(step.action));
+	log_debug("%s: %s -> %s, %s", life_event_name(event), life_state_name(keeper->life),
+		  life_state_name(step.next), life_action_name(step.action));
 	keeper->life = step.next;
 	act(keeper, step.action);
 }
@@ -260,7 +275,8 @@ static void probe_if_due(struct keeper *keeper, int64_t now)
 {
 	probe_expire(&keeper->probe, now);
 	if (!probe_busy(&keeper->probe) && now >= health_next(&keeper->health))
-		probe_begin(&keeper->probe, health_connect_timeout(&keeper->health), keeper->health.timeout, now);
+		probe_begin(&keeper->probe, health_connect_timeout(&keeper->health),
+			    keeper->health.timeout, now);
 }
 
 static void give_wanted(struct keeper *keeper)
@@ -309,7 +325,8 @@ void keeper_settle(struct keeper *keeper)
 		keeper_feed(keeper, LIFE_STOP);
 	if (!keeper->ended)
 		keeper_stop_carry_on(keeper, now);
-	if (keeper->weighing_since && verdict_ready(&keeper->evidence, now - keeper->weighing_since))
+	if (keeper->weighing_since &&
+	    verdict_ready(&keeper->evidence, now - keeper->weighing_since))
 		keeper_feed(keeper, LIFE_CONCLUDE);
 	if (!keeper->ended) {
 		give_wanted(keeper);

@@ -1,9 +1,10 @@
 /*
  * The guest's keeper: everything that casement-guest knows and does, in one event loop.
  *
- * Whatever comes in (a signal, a message, a deadline, QEMU's end) is turned into events of the guest's
- * life (life.h), which change the state and wish for jobs. keeper_settle() then does what is due: it is
- * the one place where jobs are given, probes begun, the stop carried on, PID 1 told and the timer set.
+ * Whatever comes in (a signal, a message, a deadline, QEMU's end) is turned into events of the
+ * guest's life (life.h), which change the state and wish for jobs. keeper_settle() then does what
+ * is due: it is the one place where jobs are given, probes begun, the stop carried on, PID 1 told
+ * and the timer set.
  */
 #pragma once
 
@@ -88,8 +89,8 @@ struct keeper {
  *
  * virEventRegisterDefaultImpl() must have been called. Return: 0 or -errno.
  */
-int keeper_init(struct keeper *keeper, const struct config *config, struct plan *plan, const struct keeper_paths *paths,
-		int signal_fd);
+int keeper_init(struct keeper *keeper, const struct config *config, struct plan *plan,
+		const struct keeper_paths *paths, int signal_fd);
 
 /** keeper_prepare() - What does not need libvirtd, while that is being connected to. May end it. */
 void keeper_prepare(struct keeper *keeper);

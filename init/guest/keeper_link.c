@@ -8,7 +8,10 @@
 #define BACKOFF_MIN_MS 20
 #define BACKOFF_MAX_MS 500
 #define COMPLAIN_EVERY_MS 10000
-/* Asked of PID 1 with each complaint: libvirtd's own start is its business, and waiting for it no fault of ours. */
+/*
+ * Asked of PID 1 with each complaint: libvirtd's own start is its business, and waiting for it no
+ * fault of ours.
+ */
 #define EXTEND_MS 30000
 
 void keeper_connect_if_due(struct keeper *keeper, int64_t now)
@@ -44,19 +47,24 @@ static void not_connected(struct keeper *keeper, const struct virt_result *resul
 	int64_t now = now_ms();
 
 	keeper->next_connect = now + keeper->backoff;
-	keeper->backoff = keeper->backoff * 2 < BACKOFF_MAX_MS ? keeper->backoff * 2 : BACKOFF_MAX_MS;
+	keeper->backoff =
+		keeper->backoff * 2 < BACKOFF_MAX_MS ? keeper->backoff * 2 : BACKOFF_MAX_MS;
 	log_debug("libvirtd: %s", result->text);
 	if (now < keeper->next_complaint)
 		return;
 	keeper->next_complaint = now + COMPLAIN_EVERY_MS;
-	log_warning("libvirtd cannot be reached for %lld s: %s", (long long)(now - keeper->away_since) / 1000, result->text);
+	log_warning("libvirtd cannot be reached for %lld s: %s",
+		    (long long)(now - keeper->away_since) / 1000, result->text);
 	report_extend(EXTEND_MS);
 }
 
 /** found() - What libvirtd said about the guest. */
 static void found(struct keeper *keeper, const struct virt_result *result)
 {
-	/* What happened meanwhile was heard, but an answer from before it must not undo it: ask again. */
+	/*
+	 * What happened meanwhile was heard, but an answer from before it must not undo it: ask
+	 * again.
+	 */
 	if (keeper->outdated) {
 		keeper->wanted = VIRT_LOOK;
 		return;
@@ -166,7 +174,10 @@ static void on_life(struct keeper *keeper, const struct message *message)
 	struct evidence *evidence = &keeper->evidence;
 
 	keeper->outdated = true;
-	/* Before the first look it may be about an earlier life; and after this the look is made once more. */
+	/*
+	 * Before the first look it may be about an earlier life; and after this the look is made
+	 * once more.
+	 */
 	if (keeper->life == LIFE_UNKNOWN || keeper->life == LIFE_STOP_UNKNOWN)
 		return;
 	if (message->life == LIFE_SHUTDOWN && evidence->shutdown != SHUTDOWN_BY_GUEST)
@@ -175,10 +186,12 @@ static void on_life(struct keeper *keeper, const struct message *message)
 		evidence->stopped = message->stopped;
 	if (message->life == LIFE_SUSPENDED) {
 		/* The disk's own words came just before, and say more than this event. */
-		if (message->text[0] && !(keeper->pause_reason[0] && streq(message->text, "I/O error")))
+		if (message->text[0] &&
+		    !(keeper->pause_reason[0] && streq(message->text, "I/O error")))
 			snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%.*s",
 				 (int)sizeof(keeper->pause_reason) - 1, message->text);
-		log_warning("the guest is paused%s%s", keeper->pause_reason[0] ? ": " : "", keeper->pause_reason);
+		log_warning("the guest is paused%s%s", keeper->pause_reason[0] ? ": " : "",
+			    keeper->pause_reason);
 	}
 	if (message->life == LIFE_UP) {
 		if (keeper->life == LIFE_PAUSED || keeper->life == LIFE_STOP_PAUSED)

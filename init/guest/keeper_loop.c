@@ -79,12 +79,14 @@ static void begin_watchdog(struct keeper *keeper)
 	keeper->next_watchdog = now_ms();
 }
 
-int keeper_init(struct keeper *keeper, const struct config *config, struct plan *plan, const struct keeper_paths *paths,
-		int signal_fd)
+int keeper_init(struct keeper *keeper, const struct config *config, struct plan *plan,
+		const struct keeper_paths *paths, int signal_fd)
 {
 	int result;
 
-	*keeper = (struct keeper){ .config = config, .plan = plan, .paths = paths, .signal_fd = signal_fd };
+	*keeper = (struct keeper){
+		.config = config, .plan = plan, .paths = paths, .signal_fd = signal_fd
+	};
 	keeper->qemu = QEMU_NONE;
 	keeper->qemu_watch = -1;
 	keeper->backoff = 20;
@@ -93,15 +95,20 @@ int keeper_init(struct keeper *keeper, const struct config *config, struct plan 
 	keeper->evidence.status_expected = getenv("NOTIFY_SOCKET") != NULL;
 	stop_init(&keeper->stop, &config->stop);
 	health_init(&keeper->health, &config->health);
-	probe_init(&keeper->probe, plan->netinfo.guest_address, config->health.rdp_port, plan->netinfo.bridge, on_probe,
-		   keeper);
+	probe_init(&keeper->probe, plan->netinfo.guest_address, config->health.rdp_port,
+		   plan->netinfo.bridge, on_probe, keeper);
 	begin_watchdog(keeper);
-	/* Signals first: of two things that are ready the loop handles the one that was added earlier. */
-	keeper->signal_watch = virEventAddHandle(signal_fd, VIR_EVENT_HANDLE_READABLE, on_signal, keeper, NULL);
+	/*
+	 * Signals first: of two things that are ready the loop handles the one that was added
+	 * earlier.
+	 */
+	keeper->signal_watch =
+		virEventAddHandle(signal_fd, VIR_EVENT_HANDLE_READABLE, on_signal, keeper, NULL);
 	result = keeper->signal_watch < 0 ? -ENOMEM : inbox_init(&keeper->inbox);
 	if (result)
 		return result;
-	keeper->inbox_watch = virEventAddHandle(keeper->inbox.fd, VIR_EVENT_HANDLE_READABLE, on_message, keeper, NULL);
+	keeper->inbox_watch = virEventAddHandle(keeper->inbox.fd, VIR_EVENT_HANDLE_READABLE,
+						on_message, keeper, NULL);
 	result = keeper->inbox_watch < 0 ? -ENOMEM : timer_init(&keeper->timer, on_timer, keeper);
 	if (result)
 		return result;

@@ -59,8 +59,8 @@ static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 	case LIFE_BOOTING: snprintf(ret_text, size, "the guest boots%s", away); break;
 	case LIFE_RUNNING: snprintf(ret_text, size, "the guest runs%s%s", rdp, away); break;
 	case LIFE_PAUSED:
-		snprintf(ret_text, size, "the guest is paused%s%s%s", keeper->pause_reason[0] ? ": " : "",
-			 keeper->pause_reason, away);
+		snprintf(ret_text, size, "the guest is paused%s%s%s",
+			 keeper->pause_reason[0] ? ": " : "", keeper->pause_reason, away);
 		break;
 	case LIFE_ASLEEP: snprintf(ret_text, size, "the guest sleeps%s", away); break;
 	case LIFE_STOP_UNKNOWN:
@@ -68,8 +68,10 @@ static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 	case LIFE_STOP_RUNNING:
 	case LIFE_STOP_PAUSED:
 	case LIFE_STOP_ASLEEP:
-		if (keeper->stop.phase == STOP_NONE || keeper->stop.phase == STOP_AGENT || keeper->stop.phase == STOP_BUTTON)
-			snprintf(ret_text, size, "the guest is to stop; power button pressed %u times%s",
+		if (keeper->stop.phase == STOP_NONE || keeper->stop.phase == STOP_AGENT ||
+		    keeper->stop.phase == STOP_BUTTON)
+			snprintf(ret_text, size,
+				 "the guest is to stop; power button pressed %u times%s",
 				 keeper->stop.presses, away);
 		else
 			snprintf(ret_text, size, "the guest is being destroyed%s", away);
@@ -121,6 +123,7 @@ void keeper_report(struct keeper *keeper)
 	copy(facts.reason, sizeof(facts.reason), reason_of(keeper));
 	describe(keeper, sizeof(facts.status), facts.status);
 	if (keeper->plan->network)
-		inet_ntop(AF_INET, &keeper->plan->netinfo.guest_address, facts.address, sizeof(facts.address));
+		inet_ntop(AF_INET, &keeper->plan->netinfo.guest_address, facts.address,
+			  sizeof(facts.address));
 	report_send(&keeper->report, &facts);
 }

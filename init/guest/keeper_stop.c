@@ -47,8 +47,8 @@ static void end_qemu(struct keeper *keeper, int signal)
 {
 	int result = qemu_signal(&keeper->qemu, signal);
 
-	log_warning("sending SIG%s to QEMU (pid %d)%s%s", sigabbrev_np(signal), (int)keeper->qemu.pid, result ? ": " : "",
-		    result ? strerror(-result) : "");
+	log_warning("sending SIG%s to QEMU (pid %d)%s%s", sigabbrev_np(signal),
+		    (int)keeper->qemu.pid, result ? ": " : "", result ? strerror(-result) : "");
 }
 
 /** told() - Note that the guest did not stop by itself. One that is off already has. */
@@ -102,7 +102,8 @@ void keeper_stop_carry_on(struct keeper *keeper, int64_t now)
 	struct stop_view view = keeper_stop_view(keeper);
 	bool late = now >= keeper->stop.deadline;
 
-	bool unsure = view.target == STOP_TARGET_UNKNOWN || (late && view.target == STOP_TARGET_STARTING);
+	bool unsure =
+		view.target == STOP_TARGET_UNKNOWN || (late && view.target == STOP_TARGET_STARTING);
 
 	/* A start that is to be cut short, or that libvirtd died in, may have a process by now. */
 	if (keeper->stop.requested && !view.process && unsure) {

@@ -1,11 +1,11 @@
 /*
  * The table of the guest's life. A pair that is not in it does nothing: the state stays.
  *
- *   UNKNOWN ─ DEFINING ─ CREATING ─ BOOTING ─ RUNNING ─┐      every state of the first line, and PAUSED and
- *      └───────(it runs already)───────┘  PAUSED ASLEEP ├─ DYING ─ ENDED      ASLEEP, has a twin for a guest
- *                                                       ┘                     that is to stop
+ *   UNKNOWN ─ DEFINING ─ CREATING ─ BOOTING ─ RUNNING ─┐
+ *      └────────(it runs already)──────┘  PAUSED ASLEEP ├─ DYING ─ ENDED
  *
- * Nothing that libvirtd does or suffers leads to DYING: only the guest's end does.
+ * Every state before DYING but DEFINING has a twin for a guest that is to stop (BOOTING and RUNNING
+ * share one). Nothing that libvirtd does or suffers leads to DYING: only the guest's end does.
  */
 #include "init/guest/life.h"
 
@@ -20,12 +20,15 @@ struct cell {
 
 #define GO(state, act) { true, { LIFE_##state, LIFE_DO_##act } }
 
-/* The ways in which a guest that was up is not any more. FOUND_OFF: libvirtd is a new one that never knew it up. */
-#define ENDS_WHEN_OFF                                                                                \
-	[LIFE_FOUND_OFF] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                  \
-	[LIFE_FOUND_ENDED] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                \
-	[LIFE_STOPPED] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                    \
-	[LIFE_GONE] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },                                       \
+/*
+ * The ways in which a guest that was up is not any more. FOUND_OFF: libvirtd is a new one that
+ * never knew it up.
+ */
+#define ENDS_WHEN_OFF                                                 \
+	[LIFE_FOUND_OFF] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },   \
+	[LIFE_FOUND_ENDED] = { true, { LIFE_DYING, LIFE_DO_WEIGH } }, \
+	[LIFE_STOPPED] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },     \
+	[LIFE_GONE] = { true, { LIFE_DYING, LIFE_DO_WEIGH } },        \
 	[LIFE_SHUTDOWN] = { true, { LIFE_DYING, LIFE_DO_LINGER } }
 
 static const struct cell table[N_LIFE_STATES][N_LIFE_EVENTS] = {
@@ -171,9 +174,9 @@ static const char *const state_names[] = {
 };
 
 static const char *const event_names[] = {
-	"found-off", "found-ended", "found-starting", "up", "suspended", "slept", "rebooted", "sign",
-	"shutdown", "stopped", "gone", "defined", "created", "refused", "failed", "lost", "stop",
-	"give-up", "conclude",
+	"found-off", "found-ended", "found-starting", "up",	 "suspended", "slept",	 "rebooted",
+	"sign",	     "shutdown",    "stopped",	      "gone",	 "defined",   "created", "refused",
+	"failed",    "lost",	    "stop",	      "give-up", "conclude",
 };
 
 static const char *const action_names[] = {

@@ -1,8 +1,8 @@
 /*
  * The guest's life: which state it is in, and what an event does to it. A table; pure.
  *
- * Two things are deliberately not in it: whether libvirtd can be reached (link.c's business: a guest
- * lives on without it), and how a stop goes about (stop.c's).
+ * Two things are deliberately not in it: whether libvirtd can be reached (link.c's business: a
+ * guest lives on without it), and how a stop goes about (stop.c's).
  */
 #pragma once
 

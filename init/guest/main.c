@@ -1,8 +1,9 @@
 /*
- * casement-guest: defines, boots, watches and stops the guest. The only program that talks to libvirtd.
+ * casement-guest: defines, boots, watches and stops the guest. The only program that talks to
+ * libvirtd.
  *
- * It is a service of PID 1 (type=notify, main=yes): its end is the container's end, unless a fault ends it; then the
- * guest lives on, and the next casement-guest takes it over.
+ * It is a service of PID 1 (type=notify, main=yes): its end is the container's end, unless a fault
+ * ends it; then the guest lives on, and the next casement-guest takes it over.
  */
 #include "init/guest/keeper.h"
 #include "init/guest/signals.h"
@@ -16,11 +17,12 @@
 #include <malloc.h>
 #include <systemd/sd-daemon.h>
 
-static const char help[] = "Usage: casement-guest [--config FILE]\n"
-			   "Define, boot, watch and stop the guest. PID 1 of the container starts it.\n\n"
-			   "  --config FILE  read FILE and the environment and nothing else\n"
-			   "  --help         print this\n"
-			   "  --version      print the version\n";
+static const char help[] =
+	"Usage: casement-guest [--config FILE]\n"
+	"Define, boot, watch and stop the guest. PID 1 of the container starts it.\n\n"
+	"  --config FILE  read FILE and the environment and nothing else\n"
+	"  --help         print this\n"
+	"  --version      print the version\n";
 
 /** parse_options() - Return: -1 to go on, or an exit code. */
 static int parse_options(int argc, char *argv[], const char **ret_config)
@@ -43,7 +45,10 @@ static int parse_options(int argc, char *argv[], const char **ret_config)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "casement-guest: '%s' is one argument too many; try casement-guest --help\n", argv[optind]);
+		fprintf(stderr,
+			"casement-guest: '%s' is one argument too many; try casement-guest "
+			"--help\n",
+			argv[optind]);
 		return EXIT_USAGE;
 	}
 	return -1;
@@ -95,7 +100,10 @@ int main(int argc, char *argv[])
 	code = parse_options(argc, argv, &file);
 	if (code >= 0)
 		return code;
-	/* PID 1 waits for a word before it asks a service to stop that it has restarted in the middle of a stop. */
+	/*
+	 * PID 1 waits for a word before it asks a service to stop that it has restarted in the
+	 * middle of a stop.
+	 */
 	sd_notify(0, "STATUS=reading the configuration");
 	log_open("guest");
 	/* Two threads that hardly ever allocate at once do not need two heaps. */
@@ -106,8 +114,8 @@ int main(int argc, char *argv[])
 	log_set_level(config->log.level);
 	code = keep(config);
 	/*
-	 * The worker may be inside a call that never returns, and destructors would wait for what it holds. Everything that
-	 * matters is written.
+	 * The worker may be inside a call that never returns, and destructors would wait for what
+	 * it holds. Everything that matters is written.
 	 */
 	fflush(NULL);
 	_exit(code);

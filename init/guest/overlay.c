@@ -17,13 +17,22 @@ int overlay_create(const char *path, const struct disk *base, struct failure *fa
 
 	if (result)
 		return failure_set(failure, EXIT_CONFIG, result,
-				   "an overlay for the guest cannot be made beside %s: %s; the directory must exist "
+				   "an overlay for the guest cannot be made beside %s: %s; the "
+				   "directory must exist "
 				   "and be writable: mount a volume there",
 				   path, strerror(-result));
-	char *argv[] = { (char[]){ QEMU_IMG }, (char[]){ "create" }, (char[]){ "-q" }, (char[]){ "-f" },
-			 (char[]){ "qcow2" }, (char[]){ "-b" }, base->links[0].path, (char[]){ "-F" },
-			 base->links[0].format == IMAGE_QCOW2 ? (char[]){ "qcow2" } : (char[]){ "raw" },
-			 temporary, NULL };
+	char *argv[] = { (char[]){ QEMU_IMG },
+			 (char[]){ "create" },
+			 (char[]){ "-q" },
+			 (char[]){ "-f" },
+			 (char[]){ "qcow2" },
+			 (char[]){ "-b" },
+			 base->links[0].path,
+			 (char[]){ "-F" },
+			 base->links[0].format == IMAGE_QCOW2 ? (char[]){ "qcow2" }
+							      : (char[]){ "raw" },
+			 temporary,
+			 NULL };
 	result = command_run(argv, QEMU_IMG_TIMEOUT_MS, sizeof(output), output);
 	if (result == 0) {
 		result = publish(temporary, path);
@@ -36,7 +45,8 @@ int overlay_create(const char *path, const struct disk *base, struct failure *fa
 			snprintf(output, sizeof(output), QEMU_IMG ": %s", strerror(-result));
 	}
 	if (result)
-		return failure_set(failure, EXIT_CONFIG, result, "an overlay on %s cannot be made as %s: %s",
-				   base->links[0].path, path, output);
+		return failure_set(failure, EXIT_CONFIG, result,
+				   "an overlay on %s cannot be made as %s: %s", base->links[0].path,
+				   path, output);
 	return 0;
 }

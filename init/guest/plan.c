@@ -18,23 +18,28 @@ static int read_verbatim(const char *path, char **ret_text, struct failure *fail
 	size_t n;
 
 	if (!file)
-		return failure_set(failure, EXIT_CONFIG, -errno, "%s ([guest] xml) cannot be read: %s", path,
-				   strerror(errno));
+		return failure_set(failure, EXIT_CONFIG, -errno,
+				   "%s ([guest] xml) cannot be read: %s", path, strerror(errno));
 	if (!text)
-		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "%s ([guest] xml) cannot be read: out of memory", path);
+		return failure_set(failure, EXIT_CONFIG, -ENOMEM,
+				   "%s ([guest] xml) cannot be read: out of memory", path);
 	n = fread(text, 1, VERBATIM_MAX + 1, file);
 	if (ferror(file))
-		return failure_set(failure, EXIT_CONFIG, -errno, "%s ([guest] xml) cannot be read: %s", path,
-				   strerror(errno));
+		return failure_set(failure, EXIT_CONFIG, -errno,
+				   "%s ([guest] xml) cannot be read: %s", path, strerror(errno));
 	if (n > VERBATIM_MAX)
-		return failure_set(failure, EXIT_CONFIG, -EFBIG, "%s ([guest] xml) is too big for a domain XML", path);
+		return failure_set(failure, EXIT_CONFIG, -EFBIG,
+				   "%s ([guest] xml) is too big for a domain XML", path);
 	text[n] = '\0';
 	*ret_text = text;
 	text = NULL;
 	return 0;
 }
 
-/** parse_verbatim() - Take the name, and whether there is a UUID, out of the document. libvirt checks everything else. */
+/**
+ * parse_verbatim() - Take the name, and whether there is a UUID, out of the document. libvirt
+ * checks everything else.
+ */
 static int parse_verbatim(struct plan *plan, const char *path, struct failure *failure)
 {
 	xmlDoc *document = xmlReadMemory(plan->verbatim, (int)strlen(plan->verbatim), path, NULL,
@@ -46,8 +51,8 @@ static int parse_verbatim(struct plan *plan, const char *path, struct failure *f
 		const xmlError *error = xmlGetLastError();
 		const char *text = error && error->message ? error->message : "no XML";
 
-		result = failure_set(failure, EXIT_CONFIG, -EBADMSG, "%s:%d ([guest] xml): %.*s", path,
-				     error ? error->line : 0, (int)strcspn(text, "\n"), text);
+		result = failure_set(failure, EXIT_CONFIG, -EBADMSG, "%s:%d ([guest] xml): %.*s",
+				     path, error ? error->line : 0, (int)strcspn(text, "\n"), text);
 	}
 	for (const xmlNode *node = root ? root->children : NULL; node; node = node->next) {
 		if (node->type != XML_ELEMENT_NODE)
@@ -60,11 +65,13 @@ static int parse_verbatim(struct plan *plan, const char *path, struct failure *f
 	xmlFreeDoc(document);
 	if (result == 0 && (!plan->name || !plan->name[0]))
 		result = failure_set(failure, EXIT_CONFIG, -EBADMSG,
-				     "%s ([guest] xml) is no libvirt domain: it has no <name>", path);
+				     "%s ([guest] xml) is no libvirt domain: it has no <name>",
+				     path);
 	return result;
 }
 
-int plan_begin(struct plan *plan, const struct config *config, const char *netinfo, struct failure *failure)
+int plan_begin(struct plan *plan, const struct config *config, const char *netinfo,
+	       struct failure *failure)
 {
 	int result;
 
@@ -73,9 +80,10 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 	plan->network = result == 0;
 	/* A domain of somebody's own may have another network, or none. */
 	if (result && !config->guest.xml)
-		return failure_set(failure, EXIT_UNAVAILABLE, result,
-				   "there is no network for the guest: %s: %s; casement-netfw up makes it", netinfo,
-				   strerror(-result));
+		return failure_set(
+			failure, EXIT_UNAVAILABLE, result,
+			"there is no network for the guest: %s: %s; casement-netfw up makes it",
+			netinfo, strerror(-result));
 	if (config->guest.xml) {
 		result = read_verbatim(config->guest.xml, &plan->verbatim, failure);
 		return result ? result : parse_verbatim(plan, config->guest.xml, failure);
@@ -95,8 +103,8 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 	if (!plan->verbatim) {
 		/* virtlogd makes the file in it. */
 		if (mkdir(LOG_DIRECTORY, 0755) && errno != EEXIST)
-			return failure_set(failure, EXIT_CONFIG, -errno, "%s cannot be made: %s", LOG_DIRECTORY,
-					   strerror(errno));
+			return failure_set(failure, EXIT_CONFIG, -errno, "%s cannot be made: %s",
+					   LOG_DIRECTORY, strerror(errno));
 		result = host_accel(plan->config->guest.accel, HOST_KVM, &plan->kvm, failure);
 		if (result == 0)
 			result = storage_prepare(&plan->config->guest, &plan->storage, failure);

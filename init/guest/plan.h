@@ -23,9 +23,13 @@ struct plan {
  *
  * Return: 0, or -errno with @failure filled.
  */
-int plan_begin(struct plan *plan, const struct config *config, const char *netinfo, struct failure *failure);
+int plan_begin(struct plan *plan, const struct config *config, const char *netinfo,
+	       struct failure *failure);
 
-/** plan_prepare() - Decide and make the rest, for a guest that is to start. Once done it does nothing. */
+/**
+ * plan_prepare() - Decide and make the rest, for a guest that is to start. Once done it does
+ * nothing.
+ */
 int plan_prepare(struct plan *plan, struct failure *failure);
 
 void plan_clear(struct plan *plan);

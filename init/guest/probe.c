@@ -3,7 +3,7 @@
  *
  *   CONNECTING  until the guest's TCP answers: connected, or refused, which is a sign of life too
  *   ASKING      the request is sent; the answer is read until it is valid, or cannot become valid
- *   CLOSING     the result is told; the server gets a moment to close its side, so that it sees an orderly end
+ *   CLOSING     the result is told; the server gets a moment to close its side: an orderly end
  *
  * The socket is bound to the bridge: whatever the routes are, no probe leaves by another interface.
  */
@@ -25,11 +25,13 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-void probe_init(struct probe *probe, struct in_addr address, unsigned port, const char *bridge, probe_fn *done,
-		void *context)
+void probe_init(struct probe *probe, struct in_addr address, unsigned port, const char *bridge,
+		probe_fn *done, void *context)
 {
 	*probe = (struct probe){
-		.address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = address },
+		.address = { .sin_family = AF_INET,
+			     .sin_port = htons((uint16_t)port),
+			     .sin_addr = address },
 		.done = done,
 		.context = context,
 		.fd = -1,
@@ -144,13 +146,15 @@ static int dial(struct probe *probe)
 	if (probe->fd < 0)
 		return -errno;
 	/* Kernels before 5.7 want CAP_NET_RAW for it; then the route decides. */
-	if (probe->bridge[0] && setsockopt(probe->fd, SOL_SOCKET, SO_BINDTODEVICE, probe->bridge, length) &&
+	if (probe->bridge[0] &&
+	    setsockopt(probe->fd, SOL_SOCKET, SO_BINDTODEVICE, probe->bridge, length) &&
 	    errno != EPERM)
 		return -errno;
 	if (connect(probe->fd, (const struct sockaddr *)&probe->address, sizeof(probe->address)) &&
 	    errno != EINPROGRESS)
 		return -errno;
-	probe->watch = virEventAddHandle(probe->fd, VIR_EVENT_HANDLE_WRITABLE, on_socket, probe, NULL);
+	probe->watch =
+		virEventAddHandle(probe->fd, VIR_EVENT_HANDLE_WRITABLE, on_socket, probe, NULL);
 	return probe->watch < 0 ? -ENOMEM : 0;
 }
 

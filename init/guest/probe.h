@@ -1,6 +1,6 @@
 /*
- * One RDP probe at a time: connect, ask, read the answer, close in order. Driven by libvirt's event loop and by deadlines
- * that the caller watches; when to probe is health.c's business.
+ * One RDP probe at a time: connect, ask, read the answer, close in order. Driven by libvirt's event
+ * loop and by deadlines that the caller watches; when to probe is health.c's business.
  */
 #pragma once
 
@@ -10,7 +10,10 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
-/** probe_fn() - A probe ended. @started: when it began, in ms; @latency: from then to the answer, in us. */
+/**
+ * probe_fn() - A probe ended. @started: when it began, in ms; @latency: from then to the answer, in
+ * us.
+ */
 typedef void probe_fn(void *context, enum probe_result result, int64_t started, uint64_t latency);
 
 enum probe_phase { PROBE_IDLE, PROBE_CONNECTING, PROBE_ASKING, PROBE_CLOSING };
@@ -32,8 +35,8 @@ struct probe {
 };
 
 /** probe_init() - Set what is probed. Nothing happens yet. */
-void probe_init(struct probe *probe, struct in_addr address, unsigned port, const char *bridge, probe_fn *done,
-		void *context);
+void probe_init(struct probe *probe, struct in_addr address, unsigned port, const char *bridge,
+		probe_fn *done, void *context);
 
 /** probe_busy() - Is a probe under way? One that only closes its connection is not. */
 bool probe_busy(const struct probe *probe);

@@ -1,6 +1,7 @@
 /*
- * fsync, then a rename that refuses to replace, then fsync of the directory: after a power cut there is
- * the whole file or none. Where renameat2(2) cannot refuse (some network file systems), link(2) can.
+ * fsync, then a rename that refuses to replace, then fsync of the directory: after a power cut
+ * there is the whole file or none. Where renameat2(2) cannot refuse (some network file systems),
+ * link(2) can.
  */
 #include "init/guest/publish.h"
 

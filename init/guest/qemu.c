@@ -1,7 +1,7 @@
 /*
- * The pid in libvirt's file may be that of another process by now: QEMU ended, and the number was given
- * away. So the process is held first and identified second: what a pidfd stands for does not change, and
- * its command line says which guest it runs.
+ * The pid in libvirt's file may be that of another process by now: QEMU ended, and the number was
+ * given away. So the process is held first and identified second: what a pidfd stands for does not
+ * change, and its command line says which guest it runs.
  */
 #include "init/guest/qemu.h"
 
@@ -25,7 +25,10 @@ static ssize_t read_file(const char *path, char *buffer, size_t size)
 	return n;
 }
 
-/** runs() - Does process @pid run the guest @name? libvirt begins the arguments with "-name guest=NAME,". */
+/**
+ * runs() - Does process @pid run the guest @name? libvirt begins the arguments with "-name
+ * guest=NAME,".
+ */
 static bool runs(pid_t pid, const char *name)
 {
 	char path[64], wanted[NAME_MAX + 16], line[4096];
@@ -38,7 +41,8 @@ static bool runs(pid_t pid, const char *name)
 	for (used = 0; n > 0 && used < (size_t)n; used += strlen(line + used) + 1) {
 		const char *argument = line + used;
 
-		if (strncmp(argument, wanted, length) == 0 && (argument[length] == ',' || !argument[length]))
+		if (strncmp(argument, wanted, length) == 0 &&
+		    (argument[length] == ',' || !argument[length]))
 			return true;
 	}
 	return false;

@@ -1,6 +1,6 @@
 /*
- * libvirt writes the environment and the command line of each start into the log, one argument a line with a backslash at
- * its end. What follows is QEMU's.
+ * libvirt writes the environment and the command line of each start into the log, one argument a
+ * line with a backslash at its end. What follows is QEMU's.
  */
 #include "init/guest/qemu_log.h"
 
@@ -22,7 +22,8 @@ static size_t read_tail(const char *path, char text[static TAIL_BYTES + 1])
 
 	if (fd < 0 || fstat(fd, &status))
 		return 0;
-	n = pread(fd, text, TAIL_BYTES, status.st_size > TAIL_BYTES ? status.st_size - TAIL_BYTES : 0);
+	n = pread(fd, text, TAIL_BYTES,
+		  status.st_size > TAIL_BYTES ? status.st_size - TAIL_BYTES : 0);
 	if (n < 0)
 		return 0;
 	text[n] = '\0';
@@ -32,7 +33,8 @@ static size_t read_tail(const char *path, char text[static TAIL_BYTES + 1])
 /** is_words() - Is this line QEMU's own? @previous: the line before it ended with a backslash. */
 static bool is_words(const char *line, size_t length, bool continued)
 {
-	return length > 0 && !continued && line[length - 1] != '\\' && !memmem(line, length, "starting up libvirt", 19);
+	return length > 0 && !continued && line[length - 1] != '\\' &&
+	       !memmem(line, length, "starting up libvirt", 19);
 }
 
 void qemu_log_tail(const char *directory, const char *name, size_t size, char *ret_text)

@@ -1,10 +1,11 @@
 /*
  * Writer and reader of the RDP connection sequence's first exchange.
  *
- * Each message is three layers deep: a TPKT header (RFC 1006 section 6), an X.224 class 0 TPDU (ITU-T X.224 sections 13.3
- * and 13.4), and the negotiation that RDP adds as the TPDU's user data ([MS-RDPBCGR] 2.2.1.1 and 2.2.1.2). The layers have
- * one valid size each, so the reader checks every byte that the documents fix, in the order in which they arrive: a
- * wrong server is known by its first wrong byte and needs no timeout.
+ * Each message is three layers deep: a TPKT header (RFC 1006 section 6), an X.224 class 0 TPDU
+ * (ITU-T X.224 sections 13.3 and 13.4), and the negotiation that RDP adds as the TPDU's user data
+ * ([MS-RDPBCGR] 2.2.1.1 and 2.2.1.2). The layers have one valid size each, so the reader checks
+ * every byte that the documents fix, in the order in which they arrive: a wrong server is known by
+ * its first wrong byte and needs no timeout.
  */
 #include "init/guest/rdp.h"
 
@@ -57,14 +58,17 @@ void rdp_request(uint8_t ret_bytes[static RDP_REQUEST_SIZE])
 	ret_bytes[AT_VALUE] = PROTOCOLS_OFFERED;
 }
 
-/** byte_fits() - May this byte stand at this offset of a connection confirm, given those before it? */
+/**
+ * byte_fits() - May this byte stand at this offset of a connection confirm, given those before it?
+ */
 static bool byte_fits(const uint8_t *bytes, size_t offset)
 {
 	uint8_t byte = bytes[offset];
 
 	switch ((enum offset)offset) {
 	case AT_TPKT_VERSION: return byte == TPKT_VERSION;
-	case AT_TPKT_LENGTH_LOW: return byte == HEADERS_SIZE || byte == HEADERS_SIZE + NEGOTIATION_SIZE;
+	case AT_TPKT_LENGTH_LOW:
+		return byte == HEADERS_SIZE || byte == HEADERS_SIZE + NEGOTIATION_SIZE;
 	case AT_X224_LENGTH: return byte == bytes[AT_TPKT_LENGTH_LOW] - AT_X224_LENGTH - 1;
 	case AT_X224_CODE: return byte == X224_CONNECTION_CONFIRM;
 	case AT_X224_SOURCE: return true; /* the server's own reference: any, and two bytes of it */
@@ -107,7 +111,8 @@ int rdp_parse(const uint8_t *bytes, size_t n, struct rdp_confirm *ret_confirm)
 		for (size_t i = 4; i-- > 0;)
 			confirm.value = confirm.value << 8 | bytes[AT_VALUE + i];
 		/* Exactly one of what was offered, or plain RDP (0); a failure code that exists. */
-		if (selected && confirm.value != 0 && confirm.value != PROTOCOL_TLS && confirm.value != PROTOCOL_CREDSSP)
+		if (selected && confirm.value != 0 && confirm.value != PROTOCOL_TLS &&
+		    confirm.value != PROTOCOL_CREDSSP)
 			return -EBADMSG;
 		if (!selected && (confirm.value == 0 || confirm.value > FAILURE_LAST))
 			return -EBADMSG;

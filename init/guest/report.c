@@ -1,9 +1,9 @@
 /*
- * Composer of the datagrams. All changes of one moment go into one datagram, so PID 1 never sees half of
- * them, and wakes once.
+ * Composer of the datagrams. All changes of one moment go into one datagram, so PID 1 never sees
+ * half of them, and wakes once.
  *
- * The latency of a probe differs every time; it is sent with other changes, and by itself only when it
- * differs by a factor of two from what was sent.
+ * The latency of a probe differs every time; it is sent with other changes, and by itself only when
+ * it differs by a factor of two from what was sent.
  */
 #include "init/guest/report.h"
 
@@ -51,7 +51,8 @@ static bool differs_much(uint64_t a, uint64_t b)
 	return a > b * 2 || b > a * 2;
 }
 
-static void add_guest(struct text *text, const struct report_facts *old, const struct report_facts *new, bool all)
+static void add_guest(struct text *text, const struct report_facts *old,
+		      const struct report_facts *new, bool all)
 {
 	if (all || new->state != old->state)
 		add(text, WIRE_GUEST_STATE "=%s\n", guest_state_name(new->state));
@@ -77,7 +78,8 @@ void report_send(struct report *report, const struct report_facts *facts)
 
 	if (facts->known)
 		add_guest(&text, old, facts, !old->known);
-	if (facts->known && facts->latency && (text.used || differs_much(facts->latency, old->latency))) {
+	if (facts->known && facts->latency &&
+	    (text.used || differs_much(facts->latency, old->latency))) {
 		latency = facts->latency;
 		if (latency != old->latency)
 			add(&text, WIRE_RDP_LATENCY_US "=%llu\n", (unsigned long long)latency);

@@ -1,4 +1,7 @@
-/* What PID 1 knows of the guest: sd_notify datagrams with what has changed, and nothing when nothing has. */
+/*
+ * What PID 1 knows of the guest: sd_notify datagrams with what has changed, and nothing when
+ * nothing has.
+ */
 #pragma once
 
 #include "lib/wire.h"
@@ -8,7 +11,8 @@
 #include <sys/types.h>
 
 struct report_facts {
-	bool known; /* the guest's state is; until then PID 1 keeps what it was told by a predecessor */
+	bool known; /* the guest's state is; until then PID 1 keeps what it was told by a
+		       predecessor */
 	enum guest_state state;
 	char reason[160];
 	pid_t pid; /* QEMU's; 0: none */

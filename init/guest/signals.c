@@ -5,7 +5,9 @@
 #include <errno.h>
 
 /* PIPE: some library may write to a socket that nobody reads. */
-static const int blocked[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE };
+static const int blocked[] = {
+	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE
+};
 
 static sigset_t the_set(void)
 {

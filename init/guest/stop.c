@@ -2,23 +2,27 @@
  * The stop policy.
  *
  * Until the deadline: the power button at once, then the agent if it may and can be asked, then the
- * button again every `resend`, for as long as the guest runs. Windows loses the first press while it
- * boots, and uses it up for waking the display. A guest that cannot hear is made to: resumed or woken,
- * once per round, for a guest paused by a full disk pauses again.
+ * button again every `resend`, for as long as the guest runs. Windows loses the first press while
+ * it boots, and uses it up for waking the display. A guest that cannot hear is made to: resumed or
+ * woken, once per round, for a guest paused by a full disk pauses again.
  *
  * The button comes before the agent because it takes a millisecond, and an agent that hangs takes a
  * minute; Windows takes the second request for the same shutdown.
  *
- * At the deadline: a graceful destroy (SIGTERM and patience: QEMU flushes), 5 s later the other one,
- * 2 s later SIGKILL by hand, 1.5 s later whoever comes after. Without libvirtd the signals are our own.
- * With the second for a call that hangs it adds up to 9.5 s, inside the 10 s that compose.yaml leaves.
+ * At the deadline: a graceful destroy (SIGTERM and patience: QEMU flushes), 5 s later the other
+ * one, 2 s later SIGKILL by hand, 1.5 s later whoever comes after. Without libvirtd the signals are
+ * our own. With the second for a call that hangs it adds up to 9.5 s, inside the 10 s that
+ * compose.yaml leaves.
  */
 #include "init/guest/stop.h"
 
 #define GRACEFUL_MS 5000
 #define DESTROY_MS 2000
 #define KILL_MS 1500
-/* How long a step waits for the call before it, which is over in a moment mostly, until it does without libvirtd. */
+/*
+ * How long a step waits for the call before it, which is over in a moment mostly, until it does
+ * without libvirtd.
+ */
 #define BUSY_MS 1000
 /* How long a stop waits for libvirtd to say whether there is a guest, when no process says so. */
 #define LOOK_MS 2000
@@ -105,7 +109,8 @@ static enum stop_order persuade(struct stop *stop, const struct stop_view *view,
 	if (!view->libvirt || !can_hear(view))
 		return STOP_ORDER_WAIT;
 	if (now < stop->next_press) {
-		if (rouse || stop->agent_asked || !stop->use_agent || !view->agent || stop->presses == 0)
+		if (rouse || stop->agent_asked || !stop->use_agent || !view->agent ||
+		    stop->presses == 0)
 			return STOP_ORDER_WAIT;
 		stop->agent_asked = true;
 		stop->phase = STOP_AGENT;
@@ -171,7 +176,8 @@ int64_t stop_next(const struct stop *stop, const struct stop_view *view)
 {
 	int64_t next = next_step(stop, view);
 
-	if (stop->escalations == 0 && stop->requested && view->libvirt && can_hear(view) && stop->next_press < next)
+	if (stop->escalations == 0 && stop->requested && view->libvirt && can_hear(view) &&
+	    stop->next_press < next)
 		next = stop->next_press;
 	if (nobody_knows(stop, view) && stop->since + LOOK_MS < next)
 		next = stop->since + LOOK_MS;

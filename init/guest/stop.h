@@ -12,7 +12,8 @@
 
 /* What can be stopped. */
 enum stop_target {
-	STOP_TARGET_UNKNOWN,  /* whether a guest runs is not known: libvirtd has not been asked yet */
+	STOP_TARGET_UNKNOWN,  /* whether a guest runs is not known: libvirtd has not been asked yet
+			       */
 	STOP_TARGET_STARTING, /* not there yet */
 	STOP_TARGET_RUNNING,
 	STOP_TARGET_PAUSED, /* cannot hear the button */

@@ -1,6 +1,6 @@
 /*
- * In this order: the disk if it exists; else an overlay on the base if that exists; else an error that says what to mount.
- * Then the identity beside it.
+ * In this order: the disk if it exists; else an overlay on the base if that exists; else an error
+ * that says what to mount. Then the identity beside it.
  */
 #include "init/guest/storage.h"
 
@@ -17,7 +17,8 @@ static int out_of_memory(struct failure *failure)
 }
 
 /** find_disk() - Open the disk, after making it if need be. */
-static int find_disk(const struct guest_config *config, struct disk *ret_disk, struct failure *failure)
+static int find_disk(const struct guest_config *config, struct disk *ret_disk,
+		     struct failure *failure)
 {
 	struct disk base;
 	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
@@ -28,12 +29,18 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk, s
 	if (result == -ENOENT) {
 		const char *name = strrchr(config->disk, '/') + 1;
 
-		/* The directory, not the file: what is kept beside the disk belongs on the volume, too. */
+		/*
+		 * The directory, not the file: what is kept beside the disk belongs on the volume,
+		 * too.
+		 */
 		return failure_set(failure, EXIT_CONFIG, result,
-				   "there is no disk for the guest: neither %s ([guest] disk) nor a base image %s ([guest] "
-				   "base) exists; mount the directory that has your %s with -v /path:%.*s, or put a base into "
+				   "there is no disk for the guest: neither %s ([guest] disk) nor "
+				   "a base image %s ([guest] "
+				   "base) exists; mount the directory that has your %s with -v "
+				   "/path:%.*s, or put a base into "
 				   "the image as %s",
-				   config->disk, config->base, name, (int)(name - 1 - config->disk), config->disk, config->base);
+				   config->disk, config->base, name, (int)(name - 1 - config->disk),
+				   config->disk, config->base);
 	}
 	if (result)
 		return result;
@@ -43,12 +50,14 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk, s
 		return result;
 	result = disk_open(config->disk, "disk", true, ret_disk, failure);
 	if (result == -ENOENT)
-		failure_set(failure, EXIT_CONFIG, result, "the disk %s was made and has vanished", config->disk);
+		failure_set(failure, EXIT_CONFIG, result, "the disk %s was made and has vanished",
+			    config->disk);
 	return result;
 }
 
 /** name_files() - Fill in the paths beside the disk. @ret_identity: allocated. */
-static int name_files(const struct guest_config *config, struct storage *storage, char **ret_identity)
+static int name_files(const struct guest_config *config, struct storage *storage,
+		      char **ret_identity)
 {
 	const char *slash = strrchr(config->disk, '/');
 	int length = (int)(slash - config->disk);
@@ -73,7 +82,8 @@ static int name_files(const struct guest_config *config, struct storage *storage
 	return 0;
 }
 
-int storage_prepare(const struct guest_config *config, struct storage *ret_storage, struct failure *failure)
+int storage_prepare(const struct guest_config *config, struct storage *ret_storage,
+		    struct failure *failure)
 {
 	autofree char *identity = NULL;
 	struct storage storage = { .nvram = NULL };
@@ -84,7 +94,8 @@ int storage_prepare(const struct guest_config *config, struct storage *ret_stora
 	if (name_files(config, &storage, &identity))
 		result = out_of_memory(failure);
 	else
-		result = identity_load(identity, storage.disk.links[0].format, storage.uuid, failure);
+		result = identity_load(identity, storage.disk.links[0].format, storage.uuid,
+				       failure);
 	if (result)
 		storage_clear(&storage);
 	else

@@ -18,6 +18,7 @@ struct storage {
  *
  * A disk that exists is never changed. Return: 0, or -errno with @failure filled.
  */
-int storage_prepare(const struct guest_config *config, struct storage *ret_storage, struct failure *failure);
+int storage_prepare(const struct guest_config *config, struct storage *ret_storage,
+		    struct failure *failure);
 
 void storage_clear(struct storage *storage);

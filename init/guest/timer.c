@@ -25,7 +25,8 @@ int timer_init(struct timer *timer, timer_fn *fired, void *context)
 	timer->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (timer->fd < 0)
 		return -errno;
-	timer->watch = virEventAddHandle(timer->fd, VIR_EVENT_HANDLE_READABLE, on_timer, timer, NULL);
+	timer->watch =
+		virEventAddHandle(timer->fd, VIR_EVENT_HANDLE_READABLE, on_timer, timer, NULL);
 	return timer->watch < 0 ? -ENOMEM : 0;
 }
 

@@ -1,11 +1,11 @@
 /*
  * The judgement.
  *
- * No witness alone is enough. libvirt's STOPPED(SHUTDOWN) also follows a SIGTERM to QEMU; its SHUTDOWN
- * event tells the two apart, but is lost when libvirtd is away; QEMU's wait status, which PID 1 reports,
- * is 0 after a power-off and after a SIGTERM alike, yet names a fatal signal like nobody else. So all
- * are heard, those that are late for a moment, and the guest's own power-off is believed before
- * everything that happened to QEMU afterwards.
+ * No witness alone is enough. libvirt's STOPPED(SHUTDOWN) also follows a SIGTERM to QEMU; its
+ * SHUTDOWN event tells the two apart, but is lost when libvirtd is away; QEMU's wait status, which
+ * PID 1 reports, is 0 after a power-off and after a SIGTERM alike, yet names a fatal signal like
+ * nobody else. So all are heard, those that are late for a moment, and the guest's own power-off is
+ * believed before everything that happened to QEMU afterwards.
  */
 #include "init/guest/verdict.h"
 
@@ -85,11 +85,13 @@ int verdict_pronounce(const struct evidence *evidence, size_t size, char *ret_te
 		return EXIT_GUEST_OFF;
 	}
 	if (evidence->destroyed && over(evidence)) {
-		snprintf(ret_text, size, "the guest did not stop by the deadline and was destroyed");
+		snprintf(ret_text, size,
+			 "the guest did not stop by the deadline and was destroyed");
 		return EXIT_GUEST_DESTROYED;
 	}
 	if (evidence->destroyed) {
-		snprintf(ret_text, size, "the guest did not stop by the deadline and cannot be destroyed");
+		snprintf(ret_text, size,
+			 "the guest did not stop by the deadline and cannot be destroyed");
 		return EXIT_GUEST_DESTROYED;
 	}
 	if (evidence->panicked || evidence->stopped == STOPPED_CRASHED) {

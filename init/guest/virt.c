@@ -1,9 +1,9 @@
 /*
  * The jobs.
  *
- * A connection is made, listened to and only then asked about the guest, so nothing that happens falls
- * between question and events. Objects are looked up again on each connection, because an object keeps
- * its old connection alive. Nothing here retries; keeper.c decides.
+ * A connection is made, listened to and only then asked about the guest, so nothing that happens
+ * falls between question and events. Objects are looked up again on each connection, because an
+ * object keeps its old connection alive. Nothing here retries; keeper.c decides.
  */
 #include "init/guest/virt.h"
 
@@ -50,13 +50,17 @@ void virt_clear(struct virt *virt)
 static bool agent_connected(virDomain *domain)
 {
 	autofree char *xml = virDomainGetXMLDesc(domain, 0);
-	autofree char *state =
-		xml ? xml_find(xml, "/domain/devices/channel/target[@name='org.qemu.guest_agent.0']/@state") : NULL;
+	autofree char *state = xml ? xml_find(xml, "/domain/devices/channel/"
+						   "target[@name='org.qemu.guest_agent.0']/@state")
+				   : NULL;
 
 	return state && streq(state, "connected");
 }
 
-/** disk_is_full() - Did the guest pause because its disk could not grow? The event that said so was missed. */
+/**
+ * disk_is_full() - Did the guest pause because its disk could not grow? The event that said so was
+ * missed.
+ */
 static bool disk_is_full(virDomain *domain)
 {
 	virDomainDiskError errors[MAX_DISKS];
@@ -142,14 +146,16 @@ static int run(struct virt *virt, enum virt_job job, struct virt_result *result)
 	switch (job) {
 	case VIRT_CONNECT: return connect_anew(virt, result);
 	case VIRT_LOOK: return look(virt, result);
-	case VIRT_DEFINE: return define_domain(virt->connect, virt->plan, &virt->domain, result->text,
-					       sizeof(result->text));
+	case VIRT_DEFINE:
+		return define_domain(virt->connect, virt->plan, &virt->domain, result->text,
+				     sizeof(result->text));
 	case VIRT_CREATE: return virDomainCreateWithFlags(domain, 0);
 	case VIRT_BUTTON: return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
 	case VIRT_AGENT: return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT);
 	case VIRT_RESUME: return virDomainResume(domain);
 	case VIRT_WAKE: return virDomainPMWakeup(domain, 0);
-	case VIRT_DESTROY_GRACEFUL: return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
+	case VIRT_DESTROY_GRACEFUL:
+		return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
 	case VIRT_DESTROY: return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
 	case VIRT_NOTHING:
 	case N_VIRT_JOBS: break;
@@ -182,8 +188,10 @@ void virt_run(struct virt *virt, enum virt_job job, struct virt_result *ret_resu
 	error = virGetLastError();
 	ret_result->config_error = error && blames_config(error->code);
 	if (!ret_result->text[0])
-		snprintf(ret_result->text, sizeof(ret_result->text), "%s", virGetLastErrorMessage());
-	ret_result->outcome = !virt->connect || virConnectIsAlive(virt->connect) != 1 ? VIRT_LOST : VIRT_FAILED;
+		snprintf(ret_result->text, sizeof(ret_result->text), "%s",
+			 virGetLastErrorMessage());
+	ret_result->outcome =
+		!virt->connect || virConnectIsAlive(virt->connect) != 1 ? VIRT_LOST : VIRT_FAILED;
 	/* A connection that was never complete hears nothing: it is none. */
 	if (job == VIRT_CONNECT)
 		ret_result->outcome = VIRT_LOST;
@@ -192,9 +200,17 @@ void virt_run(struct virt *virt, enum virt_job job, struct virt_result *ret_resu
 const char *virt_job_name(enum virt_job job)
 {
 	static const char *const names[] = {
-		"nothing", "connecting", "looking at the guest", "defining the guest", "starting the guest",
-		"pressing the power button", "asking the guest agent to shut down", "resuming the guest",
-		"waking the guest", "destroying the guest gracefully", "destroying the guest",
+		"nothing",
+		"connecting",
+		"looking at the guest",
+		"defining the guest",
+		"starting the guest",
+		"pressing the power button",
+		"asking the guest agent to shut down",
+		"resuming the guest",
+		"waking the guest",
+		"destroying the guest gracefully",
+		"destroying the guest",
 	};
 
 	_Static_assert(ARRAY_SIZE(names) == N_VIRT_JOBS, "a job without a name");

@@ -1,6 +1,7 @@
 /*
- * libvirt, as far as casement needs it: synchronous calls, each bounded by nothing but keep-alive. They run in the worker's
- * thread and nowhere else; what libvirt reports by itself goes to the inbox.
+ * libvirt, as far as casement needs it: synchronous calls, each bounded by nothing but keep-alive.
+ * They run in the worker's thread and nowhere else; what libvirt reports by itself goes to the
+ * inbox.
  */
 #pragma once
 
@@ -58,7 +59,10 @@ struct virt {
 
 #define VIRT_URI "qemu:///system"
 
-/** virt_init() - Before the worker starts. @plan: its name must be known, the rest before VIRT_DEFINE. */
+/**
+ * virt_init() - Before the worker starts. @plan: its name must be known, the rest before
+ * VIRT_DEFINE.
+ */
 void virt_init(struct virt *virt, const struct plan *plan, struct inbox *inbox, const char *uri);
 
 /** virt_run() - Do one job and tell how it ended. */

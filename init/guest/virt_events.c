@@ -1,9 +1,10 @@
 /*
  * Translator of libvirt's events.
  *
- * The callbacks run wherever libvirt reads its socket: in the event loop mostly, in the worker's thread while that waits
- * for an answer. They may call nothing of libvirt that asks libvirtd. So they only post. Each knows the number of its
- * connection: what a dead connection still delivers is recognised as stale.
+ * The callbacks run wherever libvirt reads its socket: in the event loop mostly, in the worker's
+ * thread while that waits for an answer. They may call nothing of libvirt that asks libvirtd. So
+ * they only post. Each knows the number of its connection: what a dead connection still delivers is
+ * recognised as stale.
  */
 #include "init/guest/virt_events.h"
 
@@ -85,8 +86,10 @@ static const char *suspended_reason(int detail)
 {
 	switch (detail) {
 	case VIR_DOMAIN_EVENT_SUSPENDED_PAUSED: return virt_pause_reason(VIR_DOMAIN_PAUSED_USER);
-	case VIR_DOMAIN_EVENT_SUSPENDED_IOERROR: return virt_pause_reason(VIR_DOMAIN_PAUSED_IOERROR);
-	case VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG: return virt_pause_reason(VIR_DOMAIN_PAUSED_WATCHDOG);
+	case VIR_DOMAIN_EVENT_SUSPENDED_IOERROR:
+		return virt_pause_reason(VIR_DOMAIN_PAUSED_IOERROR);
+	case VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG:
+		return virt_pause_reason(VIR_DOMAIN_PAUSED_WATCHDOG);
 	default: return "";
 	}
 }
@@ -127,8 +130,8 @@ static void on_reboot(virConnect *connect, virDomain *domain, void *opaque)
 	post(opaque, domain, (struct message){ .type = MESSAGE_LIFE, .life = LIFE_REBOOTED });
 }
 
-static void on_disk(virConnect *connect, virDomain *domain, const char *path, const char *alias, int action,
-		    const char *reason, void *opaque)
+static void on_disk(virConnect *connect, virDomain *domain, const char *path, const char *alias,
+		    int action, const char *reason, void *opaque)
 {
 	struct message message = { .type = MESSAGE_DISK };
 
@@ -149,7 +152,8 @@ static void on_watchdog(virConnect *connect, virDomain *domain, int action, void
 	struct message message = { .type = MESSAGE_NOTE };
 
 	(void)connect;
-	snprintf(message.text, sizeof(message.text), "the guest's watchdog fired (action %d)", action);
+	snprintf(message.text, sizeof(message.text), "the guest's watchdog fired (action %d)",
+		 action);
 	post(opaque, domain, message);
 }
 
@@ -158,7 +162,8 @@ static void on_control_error(virConnect *connect, virDomain *domain, void *opaqu
 	struct message message = { .type = MESSAGE_NOTE };
 
 	(void)connect;
-	snprintf(message.text, sizeof(message.text), "libvirtd has lost QEMU's monitor: the guest cannot be controlled");
+	snprintf(message.text, sizeof(message.text),
+		 "libvirtd has lost QEMU's monitor: the guest cannot be controlled");
 	post(opaque, domain, message);
 }
 
@@ -168,7 +173,8 @@ static void on_agent(virConnect *connect, virDomain *domain, int state, int reas
 	(void)reason;
 	post(opaque, domain,
 	     (struct message){ .type = MESSAGE_AGENT,
-			       .flag = state == VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED });
+			       .flag = state ==
+				       VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED });
 }
 
 static void on_close(virConnect *connect, int reason, void *opaque)
@@ -183,7 +189,10 @@ static void on_close(virConnect *connect, int reason, void *opaque)
 	post(opaque, NULL, message);
 }
 
-/* libvirt knows which arguments each event has; clang wants to hear that the mismatch is meant, by a detour. */
+/*
+ * libvirt knows which arguments each event has; clang wants to hear that the mismatch is meant, by
+ * a detour.
+ */
 #define ANY_CALLBACK(callback) ((virConnectDomainEventGenericCallback)(void (*)(void))(callback))
 
 int virt_events_register(struct virt *virt)
@@ -201,16 +210,20 @@ int virt_events_register(struct virt *virt)
 	};
 	struct listener *listener = new_listener(virt);
 
-	_Static_assert(ARRAY_SIZE(events) == VIRT_EVENTS, "an event without a place for its callback's number");
-	if (!listener || virConnectRegisterCloseCallback(virt->connect, on_close, listener, free) < 0) {
+	_Static_assert(ARRAY_SIZE(events) == VIRT_EVENTS,
+		       "an event without a place for its callback's number");
+	if (!listener ||
+	    virConnectRegisterCloseCallback(virt->connect, on_close, listener, free) < 0) {
 		free(listener);
 		return -EIO;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
 		listener = new_listener(virt);
-		virt->callbacks[i] = listener ? virConnectDomainEventRegisterAny(virt->connect, NULL, events[i].id,
-										 events[i].callback, listener, free) :
-						-1;
+		virt->callbacks[i] = listener ? virConnectDomainEventRegisterAny(virt->connect,
+										 NULL, events[i].id,
+										 events[i].callback,
+										 listener, free)
+					      : -1;
 		if (virt->callbacks[i] < 0) {
 			free(listener);
 			return -EIO;

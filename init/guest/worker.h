@@ -1,4 +1,7 @@
-/* The one thread that makes synchronous libvirt calls, one after the other. The event loop gives it one job at a time. */
+/*
+ * The one thread that makes synchronous libvirt calls, one after the other. The event loop gives it
+ * one job at a time.
+ */
 #pragma once
 
 #include "init/guest/virt.h"
@@ -12,11 +15,13 @@ struct worker {
 	enum virt_job job; /* given and not begun; guarded by lock */
 	bool leave;        /* likewise */
 	/* The loop's alone: */
-	bool busy;                 /* a job is under way; its result is the worker's until MESSAGE_JOB */
+	bool busy; /* a job is under way; its result is the worker's until MESSAGE_JOB */
 	struct virt_result result; /* of the last job */
 };
 
-/** worker_start() - Return: 0 or -errno. The signals of the calling thread must be blocked already. */
+/**
+ * worker_start() - Return: 0 or -errno. The signals of the calling thread must be blocked already.
+ */
 int worker_start(struct worker *worker, struct virt *virt, struct inbox *inbox);
 
 /** worker_give() - Begin @job; not while it is busy. MESSAGE_JOB follows. */

@@ -1,9 +1,9 @@
 /*
  * Writer of the domain XML, in the order in which libvirt prints it.
  *
- * Three profiles choose the hardware. `windows` has only what Windows itself brings drivers for; the
- * other two are virtio. An installed Windows must never see its disk on another bus (bugcheck 7B), so
- * nothing here depends on anything but the configuration and on what the host can do.
+ * Three profiles choose the hardware. `windows` has only what Windows itself brings drivers for;
+ * the other two are virtio. An installed Windows must never see its disk on another bus (bugcheck
+ * 7B), so nothing here depends on anything but the configuration and on what the host can do.
  */
 #include "init/guest/xml.h"
 
@@ -11,13 +11,17 @@
 
 #include <errno.h>
 
-/* libvirt's limit for retries; more spinning before a virtual processor says that it waits for a lock. */
+/*
+ * libvirt's limit for retries; more spinning before a virtual processor says that it waits for a
+ * lock.
+ */
 #define SPINLOCK_RETRIES "8191"
 
 /*
- * The processor under emulation: the newest Intel model of which QEMU's emulator does everything. It has
- * what Windows 10 and 11 insist on (CMPXCHG16B, LAHF, PREFETCHW, NX; SSE 4.2 and POPCNT since 24H2).
- * `maximum` has more than the emulator is fast at: a Linux that boots in 3.0 s takes 5.8 s with it.
+ * The processor under emulation: the newest Intel model of which QEMU's emulator does everything.
+ * It has what Windows 10 and 11 insist on (CMPXCHG16B, LAHF, PREFETCHW, NX; SSE 4.2 and POPCNT
+ * since 24H2). `maximum` has more than the emulator is fast at: a Linux that boots in 3.0 s
+ * takes 5.8 s with it.
  */
 #define EMULATED_CPU "Westmere"
 
@@ -47,7 +51,10 @@ static void write_os(struct xml_out *out, const struct xml_spec *spec)
 	xml_content(out, "hvm");
 	xml_close(out);
 	if (firmware != FIRMWARE_BIOS) {
-		/* Both are said in either case: left open, the first firmware that is installed would be taken. */
+		/*
+		 * Both are said in either case: left open, the first firmware that is installed
+		 * would be taken.
+		 */
 		xml_open(out, "firmware", NULL);
 		xml_leaf(out, "feature", "enabled", secure, "name", "enrolled-keys", NULL);
 		xml_leaf(out, "feature", "enabled", secure, "name", "secure-boot", NULL);
@@ -109,7 +116,8 @@ static void write_cpu(struct xml_out *out, const struct xml_spec *spec)
 		xml_close(out);
 	}
 	/* Windows for clients uses two sockets at most, and as many cores as there are. */
-	xml_leaf(out, "topology", "sockets", "1", "dies", "1", "cores", cores, "threads", "1", NULL);
+	xml_leaf(out, "topology", "sockets", "1", "dies", "1", "cores", cores, "threads", "1",
+		 NULL);
 	/* See host.h. */
 	if (spec->kvm && !spec->intel)
 		xml_leaf(out, "feature", "policy", "disable", "name", "arch-capabilities", NULL);
@@ -128,7 +136,9 @@ static void write_clock(struct xml_out *out, const struct xml_spec *spec)
 	xml_close(out);
 }
 
-/** write_backing() - What an image is based on. It belongs to others, so its owner is left alone. */
+/**
+ * write_backing() - What an image is based on. It belongs to others, so its owner is left alone.
+ */
 static void write_backing(struct xml_out *out, const struct disk_link *links, size_t n)
 {
 	if (n == 0) {
@@ -150,14 +160,16 @@ static void write_disk(struct xml_out *out, const struct xml_spec *spec)
 	const struct disk_link *top = &spec->disk->links[0];
 
 	xml_open(out, "disk", "type", top->block ? "block" : "file", "device", "disk", NULL);
-	/* A full file system pauses the guest; an error passed on to it would be a disk that fails. */
+	/*
+	 * A full file system pauses the guest; an error passed on to it would be a disk that fails.
+	 */
 	xml_leaf(out, "driver", "name", "qemu", "type", image_format_name(top->format), "cache",
-		 spec->disk->direct ? "none" : NULL, "error_policy", "stop", "discard", "unmap", "iothread",
-		 is_virtio(spec) ? "1" : NULL, NULL);
+		 spec->disk->direct ? "none" : NULL, "error_policy", "stop", "discard", "unmap",
+		 "iothread", is_virtio(spec) ? "1" : NULL, NULL);
 	xml_leaf(out, "source", top->block ? "dev" : "file", top->path, NULL);
 	write_backing(out, top + 1, spec->disk->n - 1);
-	xml_leaf(out, "target", "dev", is_virtio(spec) ? "vda" : "sda", "bus", is_virtio(spec) ? "virtio" : "sata",
-		 NULL);
+	xml_leaf(out, "target", "dev", is_virtio(spec) ? "vda" : "sda", "bus",
+		 is_virtio(spec) ? "virtio" : "sata", NULL);
 	xml_close(out);
 }
 
@@ -166,8 +178,8 @@ static void write_interface(struct xml_out *out, const struct xml_spec *spec)
 	const uint8_t *mac = spec->config->mac;
 	char address[18], mtu[16];
 
-	snprintf(address, sizeof(address), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
+	snprintf(address, sizeof(address), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
 	snprintf(mtu, sizeof(mtu), "%u", spec->mtu);
 	xml_open(out, "interface", "type", "bridge", NULL);
 	xml_leaf(out, "mac", "address", address, NULL);
@@ -175,7 +187,9 @@ static void write_interface(struct xml_out *out, const struct xml_spec *spec)
 	xml_leaf(out, "model", "type", is_virtio(spec) ? "virtio" : "e1000e", NULL);
 	if (spec->mtu)
 		xml_leaf(out, "mtu", "size", mtu, NULL);
-	/* Nobody boots from the network; without its ROM the firmware is through a moment earlier. */
+	/*
+	 * Nobody boots from the network; without its ROM the firmware is through a moment earlier.
+	 */
 	xml_leaf(out, "rom", "enabled", "no", NULL);
 	xml_close(out);
 }
@@ -192,7 +206,10 @@ static void write_consoles(struct xml_out *out, const struct xml_spec *spec)
 	xml_close(out);
 	/* Absolute coordinates: a mouse would drift. */
 	xml_leaf(out, "input", "type", "tablet", "bus", "usb", NULL);
-	/* A screen for emergencies, on a socket that libvirt makes below /var/lib/libvirt/qemu: no port, no password. */
+	/*
+	 * A screen for emergencies, on a socket that libvirt makes below /var/lib/libvirt/qemu: no
+	 * port, no password.
+	 */
 	xml_open(out, "graphics", "type", "vnc", NULL);
 	xml_leaf(out, "listen", "type", "socket", NULL);
 	xml_close(out);

@@ -11,7 +11,8 @@ char *xml_find(const char *xml, const char *path)
 	xmlXPathContext *context = document ? xmlXPathNewContext(document) : NULL;
 	xmlXPathObject *found = context ? xmlXPathEval((const xmlChar *)path, context) : NULL;
 	const xmlNodeSet *nodes = found ? found->nodesetval : NULL;
-	char *value = nodes && nodes->nodeNr > 0 ? (char *)xmlNodeGetContent(nodes->nodeTab[0]) : NULL;
+	char *value =
+		nodes && nodes->nodeNr > 0 ? (char *)xmlNodeGetContent(nodes->nodeTab[0]) : NULL;
 
 	xmlXPathFreeObject(found);
 	xmlXPathFreeContext(context);

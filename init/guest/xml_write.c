@@ -32,7 +32,10 @@ struct xml_out *xml_out_new(void)
 	return out;
 }
 
-/** checked() - @text if it can stand in XML; else the empty string, and the whole document has failed. */
+/**
+ * checked() - @text if it can stand in XML; else the empty string, and the whole document has
+ * failed.
+ */
 static const xmlChar *checked(struct xml_out *out, const char *text)
 {
 	if (xmlCheckUTF8((const unsigned char *)text))
@@ -92,7 +95,8 @@ void xml_content(struct xml_out *out, const char *text)
 
 void xml_text(struct xml_out *out, const char *name, const char *text)
 {
-	done(out, xmlTextWriterWriteElement(out->writer, (const xmlChar *)name, checked(out, text)));
+	done(out,
+	     xmlTextWriterWriteElement(out->writer, (const xmlChar *)name, checked(out, text)));
 }
 
 void xml_number(struct xml_out *out, const char *name, const char *attribute, const char *value,

@@ -1,9 +1,14 @@
-/* Elements, attributes and text into memory, with the failures of all of them collected into one. */
+/*
+ * Elements, attributes and text into memory, with the failures of all of them collected into one.
+ */
 #pragma once
 
 struct xml_out;
 
-/** xml_open() - Begin an element. Attributes follow as pairs of strings and end with NULL; a pair with NULL is left out. */
+/**
+ * xml_open() - Begin an element. Attributes follow as pairs of strings and end with NULL; a pair
+ * with NULL is left out.
+ */
 __attribute__((sentinel)) void xml_open(struct xml_out *out, const char *name, ...);
 
 /** xml_close() - End the element begun last. */
