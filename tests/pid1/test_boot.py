@@ -335,7 +335,7 @@ class Quiet(Case):
                            script("crash", "exit 3", backoff="20ms", restart_limit=4),
                            script("slow", "ignore 15 say up pause", type="notify", start_timeout="100ms", stop_timeout="100ms",
                                   restart="no"),
-                           script("fed", "ready feed 50 100000 exit 0", type="notify", watchdog="5s"),
+                           script("fed", "ready feed 50 100000 exit 0", type="notify", watchdog="20s"),
                            script("waits", "sleep 300 ready pause", type="notify", start_timeout="20s")],
                           stage=[], environment={"LD_PRELOAD": CLOCKJUMP})
         pid1.wait_state("crash", "failed")

@@ -185,6 +185,7 @@ class Often(Case):
         for _ in range(1000):
             pid1.kill(signal.SIGCHLD)
         self.assertEqual(pid1.status()["reaped"], reaped)
+        time.sleep(0.3)  # what just happened
         before = status_field(pid1.pid, "voluntary_ctxt_switches"), cpu_ticks(pid1.pid)
         time.sleep(0.5)
         # The last of the status' own wake-ups may still be to come; a loop would make thousands.

@@ -95,8 +95,8 @@ class Clients(Case):
 
     def test_pieces(self):
         with self.pid1.connect() as client:
-            for byte in b"health\n":
-                client.sendall(bytes([byte]))
+            for piece in (b"hea", b"lth", b"\n"):
+                client.sendall(piece)
                 self.assertServes()
             self.assertEqual(read_all(client), b"ok\n")
 

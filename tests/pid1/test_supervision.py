@@ -112,19 +112,18 @@ class Readiness(Case):
 
     def test_never_ready(self):
         """start-timeout: the stop signal, then SIGKILL, then a new try."""
-        pid1 = self.start(script("s", "trap 15 0 -1 say up pause", type="notify", start_timeout="100ms", stop_timeout="100ms",
+        pid1 = self.start(script("s", "trap 15 0 -1 say up pause", type="notify", start_timeout="1s", stop_timeout="100ms",
                                  backoff="1ms", restart_limit=2))
-        self.assertEqual(pid1.wait_state("s", "failed")["problem"], "not ready after 100 ms")
+        self.assertEqual(pid1.wait_state("s", "failed")["problem"], "not ready after 1000 ms")
         pid1.stop()
-        self.assertEqual([line for line in pid1.matches(" s[ :]") if "survive" in line], [])
         self.assertEqual(len(pid1.matches("info s: up")), 2)
         self.assertEqual(len(pid1.matches("info s: signal 15")), 2)
         self.assertEqual(len(pid1.matches("did not stop in time and was killed")), 2)
 
     def test_extended(self):
         """EXTEND_TIMEOUT_USEC buys time."""
-        pid1 = self.start(script("s", "notify EXTEND_TIMEOUT_USEC=20000000 sleep 400 ready pause", type="notify",
-                                 start_timeout="200ms"))
+        pid1 = self.start(script("s", "notify EXTEND_TIMEOUT_USEC=20000000 sleep 1200 ready pause", type="notify",
+                                 start_timeout="1s"))
         pid1.wait_state("s", "ready")
         self.assertEqual(service_in(pid1.status(), "s")["restarts"], 0)
         pid1.stop()
@@ -182,10 +181,14 @@ class Order(Case):
         """SIGTERM for a main service that has not said a word yet waits until it can be handled."""
         fifo = self.fifo()
         pid1 = self.start(["[stop]\ntimeout = 50s\n",
-                           script("m", f"say up await {fifo} trap 15 0 7 notify STATUS=here pause", type="notify", main="yes")])
+                           script("m", f"trap 15 0 7 say up await {fifo} notify STATUS=here pause", type="notify", main="yes")])
         pid1.wait_line("info m: up")
+        process = pid1.outside(service_in(pid1.status(), "m")["pid"])
         pid1.kill(signal.SIGTERM)
         pid1.wait_line("SIGTERM: stopping")
+        # It has the signal blocked: one that was sent would be pending.
+        with open(f"/proc/{process}/status", encoding="ascii") as file:
+            self.assertIn("ShdPnd:\t0000000000000000\n", file.read())
         release(fifo)
         self.assertEqual(pid1.wait(), 7)
         self.assertTrue(pid1.matches(r"info m: signal 15 value (4[89]\d{3}|50000)$"), pid1.text())
@@ -290,8 +293,9 @@ class Ends(Case):
 
     def test_watchdog(self):
         """Fed it lives, hungry it is ended with SIGABRT and started again."""
-        pid1 = self.start([script("fed", "ready feed 20 1000 exit 0", type="notify", watchdog="2s"),
-                           script("hungry", "ready feed 20 5 say hungry pause", type="notify", watchdog="200ms", backoff="1ms")])
+        pid1 = self.start([script("fed", "ready feed 20 1000 exit 0", type="notify", watchdog="20s"),
+                           script("hungry", "ready feed 20 5 say hungry pause", type="notify", watchdog="200ms", backoff="1ms",
+                                  restart_limit=0)])
         pid1.wait_line("info hungry: hungry", count=3)
         status = pid1.status()
         self.assertEqual(service_in(status, "fed")["restarts"], 0)
@@ -301,11 +305,11 @@ class Ends(Case):
 
     def test_watchdog_kills(self):
         """It does not even react to SIGABRT."""
-        pid1 = self.start(script("s", "ready ignore 6 pause", type="notify", watchdog="100ms", stop_timeout="100ms",
-                                 backoff="1ms"))
-        pid1.wait_line("s: no WATCHDOG=1 for 100 ms; restart")
+        pid1 = self.start(script("s", "ignore 6 ready pause", type="notify", watchdog="300ms", stop_timeout="100ms",
+                                 backoff="1ms", restart_limit=0))
+        place = pid1.wait_line("did not stop in time and was killed")
+        pid1.wait_line("s: no WATCHDOG=1 for 300 ms; restart", start=place)
         pid1.stop()
-        self.assertTrue(pid1.matches("did not stop in time and was killed"), pid1.text())
 
     def test_watchdog_usec(self):
         pid1 = self.start([script("s", "show $WATCHDOG_USEC pause", watchdog="90s"), script("t", "show $WATCHDOG_USEC pause")])

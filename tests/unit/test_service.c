@@ -422,17 +422,6 @@ static void test_extend(void **state)
 	assert_true(f->service.deadline == T0 + 50);
 }
 
-static void test_names(void **state)
-{
-	static const char *const names[] = { "waiting",	 "starting", "ready",
-					     "stopping", "backoff",  "stopping",
-					     "stopping", "stopped",  "failed" };
-
-	(void)state;
-	for (int i = 0; i < N_SERVICE_STATES; i++)
-		assert_string_equal(service_state_name((enum service_state)i), names[i]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,7 +433,7 @@ int main(void)
 		TEST(test_watchdog),	  TEST(test_survives_sigkill),
 		TEST(test_hold),	  TEST(test_stop_settings),
 		TEST(test_spawn_fails),	  TEST(test_exec_failed),
-		TEST(test_extend),	  TEST(test_names),
+		TEST(test_extend),
 	};
 
 	return cmocka_run_group_tests_name("service", tests, NULL, NULL);

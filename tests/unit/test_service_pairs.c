@@ -1,4 +1,5 @@
-/* Every pair of a service's state and an event, against a table of what must come of it. */
+/* Every pair of a service's state and an event, against a table of what must come of it; the
+ * states' names. */
 #include "lib/util.h"
 #include "service_fixture.h"
 
@@ -184,10 +185,22 @@ static void test_every_pair(void **state)
 	}
 }
 
+static void test_names(void **state)
+{
+	static const char *const names[] = { "waiting",	 "starting", "ready",
+					     "stopping", "backoff",  "stopping",
+					     "stopping", "stopped",  "failed" };
+
+	(void)state;
+	for (int i = 0; i < N_SERVICE_STATES; i++)
+		assert_string_equal(service_state_name((enum service_state)i), names[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_pair),
+		TEST(test_names),
 	};
 
 	return cmocka_run_group_tests_name("service_pairs", tests, NULL, NULL);
