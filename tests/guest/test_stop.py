@@ -110,6 +110,7 @@ class StopTest(world.WorldTest):
                 self.world.libvirtd.kill(signal.SIGKILL)
                 self.world.libvirtd.wait()
                 self.world.start_libvirtd()
+                self.world.settle()
 
     def test_libvirtd_comes_back_in_the_middle_of_a_stop(self):
         self.world.put_base("mini")
