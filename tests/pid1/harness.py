@@ -139,9 +139,9 @@ class Pid1:
     def close(self):
         """End everything that is left: PID 1's death is the namespace's."""
         if self.process.poll() is None:
-            if not self.namespace:
-                for child in children_of(self.process.pid):
-                    try_kill(child, signal.SIGKILL)
+            # Not by --kill-child alone: a PID 1 that has become another user does not hear of unshare's end.
+            for process in descendants_of(self.process.pid):
+                try_kill(process, signal.SIGKILL)
             self.process.kill()
             self.process.wait()
         self.reader.join(PATIENCE)
@@ -329,6 +329,11 @@ def children_of(pid):
             return [int(word) for word in file.read().split()]
     except OSError:
         return []
+
+
+def descendants_of(pid):
+    found = children_of(pid)
+    return found + [further for child in found for further in descendants_of(child)]
 
 
 def try_kill(pid, number):
