@@ -24,7 +24,7 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 NETWORK = "casement-bench-net"
 BENCH = "casement-bench"
 REQUEST = bytes.fromhex("030000130ee000000000000100080003000000")
-ENVIRONMENT = {"CASEMENT_GUEST_ACCEL": "tcg", "CASEMENT_GUEST_PROFILE": "linux", "CASEMENT_GUEST_MEMORY": "256M"}
+ENVIRONMENT = {"CASEMENT_GUEST_ACCEL": "tcg", "CASEMENT_GUEST_CPUS": "1", "CASEMENT_GUEST_PROFILE": "linux", "CASEMENT_GUEST_MEMORY": "256M"}
 
 
 def docker(*words, check=True, data=None):
@@ -137,6 +137,8 @@ def measure_stop(container, guest):
     """SIGTERM → press seen on the guest's serial port; QEMU's end → the container's."""
     serial = f"/proc/{container.pid}/root/var/log/casement/serial.log"
     root_fd, guest_fd = os.pidfd_open(container.pid), os.pidfd_open(guest)
+    # The shell script presses once: wait until the guest surely listens.
+    time.sleep(3)
     with open(serial, "rb") as log:
         log.seek(0, os.SEEK_END)
         asked = time.monotonic()
