@@ -6,7 +6,7 @@ itself needs (start/floor.c: both daemons ready, connect, define, create). The g
 
     tests/bench/start_bench.py [--rounds N] [--image casement] [--keep]
 
-Needs a Docker Engine, casement's image and its toolchain stage (scripts/test and scripts/demo make them).
+Needs a Docker Engine and casement's image (scripts/demo makes it).
 """
 import argparse
 import json
@@ -187,7 +187,8 @@ def prepare(image):
     mini = subprocess.run([f"{TOP}/tests/guests/build", "mini"], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
     # As a tar: .dockerignore keeps everything but casement's own sources out of a context that is the tree.
     context = subprocess.run(["tar", "-C", TOP, "-c", "lib", "tests/bench/start"], check=True, stdout=subprocess.PIPE).stdout
-    docker("build", "-q", "-t", f"{BENCH}:tools", "--build-arg", f"IMAGE={image}", "-f", "tests/bench/start/Dockerfile", "-",
+    docker("build", "-q", "-t", f"{BENCH}:toolchain", "-f", f"{TOP}/docker/Dockerfile", "--target", "toolchain", TOP)
+    docker("build", "-q", "-t", f"{BENCH}:tools", "--build-arg", f"TOOLCHAIN={BENCH}:toolchain", "--build-arg", f"IMAGE={image}", "-f", "tests/bench/start/Dockerfile", "-",
            data=context)
     with Container("disk", f"{BENCH}:tools", "--entrypoint", "sleep", command=("60",), environment={}) as container:
         docker("exec", container.name, "mkdir", "-p", "/images")
@@ -270,7 +271,7 @@ def main():
             floors.append(floor_round())
     finally:
         docker("network", "rm", NETWORK, check=False)
-        docker("rmi", "-f", f"{BENCH}:compare", f"{BENCH}:run", f"{BENCH}:tools", check=False)
+        docker("rmi", "-f", f"{BENCH}:compare", f"{BENCH}:run", f"{BENCH}:tools", f"{BENCH}:toolchain", check=False)
     # The idle count comes from the first round only; the tables take their rows from the last.
     ours.append(ours.pop(0))
     table("casement", ours)
