@@ -82,7 +82,7 @@ class FaultTest(world.WorldTest):
                 self.world.kill(keeper.qemu)
                 self.assertEqual(keeper.wait(5), 11, keeper.log())
                 print(f"QEMU killed -> exit code 11: {(time.monotonic() - killed) * 1000:.0f} ms")
-                self.assertIn(f"QEMU (pid {keeper.qemu}) was killed by SIGKILL", keeper.lines()[-1])
+                self.assertIn(f"QEMU (pid {keeper.qemu}) was killed by SIGKILL", keeper.last_line())
                 self.assertEqual(keeper.fields()["GUEST_STATE"], "crashed")
                 if not libvirtd_too:
                     self.world.settle()
@@ -91,7 +91,7 @@ class FaultTest(world.WorldTest):
         keeper = self.running()
         self.world.kill(keeper.qemu, signal.SIGTERM)
         self.assertEqual(keeper.wait(5), 11, keeper.log())
-        self.assertIn("ended by a signal from outside", keeper.lines()[-1])
+        self.assertIn("ended by a signal from outside", keeper.last_line())
 
     def test_a_paused_guest_is_reported_and_resumed_to_stop(self):
         keeper = self.running()

@@ -29,7 +29,7 @@ class LifeTest(world.WorldTest):
         keeper.kill(signal.SIGTERM)
         self.assertEqual(keeper.wait(), 0, keeper.log())
         self.assertIn("power button pressed", self.world.serial())
-        self.assertIn("the guest shut down", keeper.lines()[-1])
+        self.assertIn("the guest shut down", keeper.last_line())
         self.assertFalse(self.world.alive(keeper.qemu))
         self.assertEqual(keeper.fields()["STOP_PHASE"], "button")
         self.assertEqual(keeper.fields()["GUEST_STATE"], "off")
@@ -76,7 +76,7 @@ class LifeTest(world.WorldTest):
         keeper.wait_answering()
         self.world.control("crash")
         self.assertEqual(keeper.wait(), 11, keeper.log())
-        self.assertIn("the guest crashed", keeper.lines()[-1])
+        self.assertIn("the guest crashed", keeper.last_line())
         self.assertEqual(keeper.fields()["GUEST_STATE"], "crashed")
 
     def test_rdp_that_stops_answering_is_reported(self):

@@ -11,7 +11,7 @@ class RefusalTest(world.WorldTest):
         keeper = self.start(**options)
         self.assertEqual(keeper.wait(30), code, keeper.log())
         for part in parts:
-            self.assertIn(part, keeper.lines()[-1] if code != 64 else keeper.log())
+            self.assertIn(part, keeper.last_line() if code != 64 else keeper.log())
         self.assertFalse(keeper.qemu)
         self.assertEqual(sorted(os.listdir(self.world.path("/storage"))), before)
         return keeper
@@ -85,7 +85,7 @@ class RefusalTest(world.WorldTest):
         self.assertEqual(keeper.wait(60), 11, keeper.log())
         holder.kill()
         holder.wait()
-        self.assertIn("the guest cannot be started: ", keeper.lines()[-1])
+        self.assertIn("the guest cannot be started: ", keeper.last_line())
         self.assertIn("lock", keeper.log())
 
     def test_a_mistake_in_the_configuration(self):

@@ -53,6 +53,10 @@ class Process:
     def lines(self):
         return [m["line"] for m in self.mine() if m.get("from") == self.name]
 
+    def last_line(self):
+        """The last one that is said without being asked: libvirt's own troubles, at level debug, may come later."""
+        return [line for line in self.lines() if not line.startswith("<7>")][-1]
+
     def log(self):
         return "\n".join(self.lines())
 
