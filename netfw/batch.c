@@ -26,6 +26,14 @@ void batch_clear(struct batch *batch)
 	*batch = (struct batch){ 0 };
 }
 
+void batch_reset(struct batch *batch)
+{
+	batch->length = batch->n_objects = 0;
+	batch->first = *batch->sequence + 1;
+	batch->rebuilds = false;
+	batch->error = batch->scratch ? 0 : -ENOMEM;
+}
+
 /** grow() - Double *@array until @needed elements fit. */
 static void grow(struct batch *batch, void **array, size_t *room, size_t needed, size_t size)
 {
@@ -108,22 +116,25 @@ void batch_add(struct batch *batch, const struct nlmsghdr *message,
 	if (batch->error)
 		return;
 	memcpy(batch->data + batch->length, message, size);
+	batch->objects[batch->n_objects] = *object;
+	batch->objects[batch->n_objects++].at = batch->length;
 	batch->length += size;
-	batch->objects[batch->n_objects++] = *object;
 }
 
 const struct batch_object *batch_find(const struct batch *batch, uint32_t sequence,
 				      const struct nlmsghdr **ret_message)
 {
-	size_t offset = 0;
+	const struct batch_object *object;
 
 	if (sequence - batch->first >= batch->n_objects)
 		return NULL;
-	for (size_t i = 0; i < sequence - batch->first; i++) {
-		const struct nlmsghdr *message = (const struct nlmsghdr *)(batch->data + offset);
+	object = &batch->objects[sequence - batch->first];
+	*ret_message = batch_message_of(batch, object);
+	return object;
+}
 
-		offset += ATTR_ALIGN(message->nlmsg_len);
-	}
-	*ret_message = (const struct nlmsghdr *)(batch->data + offset);
-	return &batch->objects[sequence - batch->first];
+const struct nlmsghdr *batch_message_of(const struct batch *batch,
+					const struct batch_object *object)
+{
+	return (const struct nlmsghdr *)(batch->data + object->at);
 }

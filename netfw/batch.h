@@ -3,7 +3,7 @@
  * them what it was about, so that the kernel's complaint about a sequence number and an offset can
  * be told in terms of the caller's objects.
  *
- * Errors are sticky: after -ENOMEM everything does nothing, and batch_error() says so once.
+ * Errors are sticky: after -ENOMEM everything does nothing, and the batch's error says so.
  */
 #pragma once
 
@@ -18,22 +18,26 @@
 enum batch_kind {
 	BATCH_BEGIN,
 	BATCH_TABLE,
-	BATCH_MAP,
+	BATCH_SET,
 	BATCH_CHAIN,
 	BATCH_RULE,
 	BATCH_ELEMENTS,
 	BATCH_END
 };
 
+struct plan_element;
+
 /* What a message is about. */
 struct batch_object {
 	enum batch_kind kind;
-	const char *name; /* of the table, map or chain; static or the ruleset's */
+	size_t at;	  /* where the message begins in the batch's data; filled by batch_add() */
+	const char *name; /* of the table, set or chain; static or the ruleset's */
 	const char *text; /* of a rule; the ruleset's */
-	size_t first;	  /* elements: index of the message's first one in its map */
-	uint32_t offset;  /* elements: where that one begins in the message */
-	uint32_t size;	  /* elements: bytes of each */
-	bool ranges;	  /* elements: of a map of ranges */
+	/* Elements of a map: */
+	const struct plan_element *elements; /* the caller's */
+	size_t n;
+	uint32_t offset; /* where the first one begins in the message */
+	uint32_t size;	 /* bytes of each */
 };
 
 struct batch {
@@ -44,6 +48,7 @@ struct batch {
 	uint32_t first; /* sequence number of the first message */
 	uint32_t *sequence;
 	size_t genid_offset; /* where the generation stands in the data */
+	bool rebuilds;	     /* the sets are made in it */
 	int error;
 	char *scratch; /* the message that is being built */
 };
@@ -53,6 +58,9 @@ struct batch {
  */
 void batch_init(struct batch *batch, uint32_t *sequence);
 void batch_clear(struct batch *batch);
+
+/** batch_reset() - Empty again, with its memory. */
+void batch_reset(struct batch *batch);
 
 /**
  * batch_begin() - The message that opens the transaction; batch_set_generation() fills in which
@@ -86,3 +94,7 @@ void batch_add(struct batch *batch, const struct nlmsghdr *message,
  */
 const struct batch_object *batch_find(const struct batch *batch, uint32_t sequence,
 				      const struct nlmsghdr **ret_message);
+
+/** batch_message_of() - The message of one of @batch's objects. */
+const struct nlmsghdr *batch_message_of(const struct batch *batch,
+					const struct batch_object *object);

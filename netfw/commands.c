@@ -49,28 +49,16 @@ static int report(const struct session *session)
 	char origin[512];
 
 	switch (error->fault) {
-	case NETFW_FAULT_BRIDGE:
-		key = "bridge";
-		break;
-	case NETFW_FAULT_SUBNET:
-		key = "subnet";
-		break;
-	case NETFW_FAULT_GUEST:
-		key = "guest-address";
-		break;
-	case NETFW_FAULT_FORWARD:
-		key = "forwards";
-		break;
+	case NETFW_FAULT_BRIDGE: key = "bridge"; break;
+	case NETFW_FAULT_SUBNET: key = "subnet"; break;
+	case NETFW_FAULT_GUEST: key = "guest-address"; break;
+	case NETFW_FAULT_FORWARD: key = "forwards"; break;
 	case NETFW_FAULT_PRIVILEGE:
-	case NETFW_FAULT_KERNEL:
-		log_error("%s", error->text);
-		return EXIT_UNAVAILABLE;
+	case NETFW_FAULT_KERNEL: log_error("%s", error->text); return EXIT_UNAVAILABLE;
 	case NETFW_FAULT_NONE:
 	case NETFW_FAULT_SIZE:
 	case NETFW_FAULT_UNKNOWN:
-	case NETFW_FAULT_SYSTEM:
-		log_error("%s", error->text);
-		return EXIT_FAILURE;
+	case NETFW_FAULT_SYSTEM: log_error("%s", error->text); return EXIT_FAILURE;
 	}
 	log_error("%s: [network] %s: %s",
 		  config_origin(session->config, "network", key, origin, sizeof(origin)), key,
@@ -97,10 +85,10 @@ static int translate(struct session *session)
 	if (!session->forwards)
 		return -ENOMEM;
 	for (size_t i = 0; i < network->n_forwards; i++)
-		session->forwards[i] = (struct netfw_forward){ network->forwards[i].proto,
-							       network->forwards[i].listen_first,
-							       network->forwards[i].listen_last,
-							       network->forwards[i].guest_first };
+		session->forwards[i] = (struct netfw_forward){
+			network->forwards[i].proto, network->forwards[i].listen_first,
+			network->forwards[i].listen_last, network->forwards[i].guest_first, false
+		};
 	session->n_forwards = network->n_forwards;
 	return 0;
 }
@@ -153,8 +141,7 @@ static void announce(const struct session *session)
 		break;
 	case NETFW_IPV6_OFF:
 	case NETFW_IPV6_NONE:
-	case NETFW_IPV6_ON:
-		break;
+	case NETFW_IPV6_ON: break;
 	}
 }
 
@@ -232,8 +219,9 @@ int command_up(const struct config *config)
 	int code = session_open(&session, config);
 
 	if (code == 0) {
-		if (netfw_apply(session.netfw, &session.network, session.forwards,
-				session.n_forwards, &session.error) < 0 ||
+		struct netfw_rules rules = { session.forwards, session.n_forwards, NULL, 0, 0 };
+		if (netfw_apply(session.netfw, &session.network, &rules, NULL, &session.error) <
+			    0 ||
 		    netfw_link_up(session.netfw, &session.network, &session.error) < 0)
 			code = report(&session);
 	}
@@ -269,8 +257,9 @@ int command_show(const struct config *config)
 	struct session session;
 	int code = session_open(&session, config);
 
-	if (code == 0 && netfw_print(session.netfw, &session.network, session.forwards,
-				     session.n_forwards, stdout, &session.error) < 0)
+	struct netfw_rules rules = { session.forwards, session.n_forwards, NULL, 0, 0 };
+	if (code == 0 &&
+	    netfw_print(session.netfw, &session.network, &rules, stdout, &session.error) < 0)
 		code = report(&session);
 	if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
 		log_error("the ruleset cannot be printed: %s", strerror(errno));
@@ -285,8 +274,8 @@ int command_check(const struct config *config)
 	struct session session;
 	int code = session_open(&session, config);
 
-	if (code == 0 && netfw_check(session.netfw, &session.network, session.forwards,
-				     session.n_forwards, &session.error) < 0)
+	struct netfw_rules rules = { session.forwards, session.n_forwards, NULL, 0, 0 };
+	if (code == 0 && netfw_check(session.netfw, &session.network, &rules, &session.error) < 0)
 		code = report(&session);
 	if (code == 0)
 		announce(&session);

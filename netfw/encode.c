@@ -4,9 +4,11 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
@@ -20,11 +22,13 @@
 #define TYPE_IPV6_ADDR 8u
 #define TYPE_INET_PROTO 12u
 #define TYPE_INET_SERVICE 13u
+#define TYPE_CT_DIR 27u
 #define TYPE_CONCAT(a, b) ((a) << 6 | (b))
 
-/* Each part of a key fills whole words. */
+/* Each part of a key fills whole words: protocol and port, and in front of them the direction. */
 #define WORD 4u
-#define KEY_SIZE (2 * WORD)
+#define MAP_KEY_SIZE (2 * WORD)
+#define COUNT_KEY_SIZE (3 * WORD)
 
 /*
  * A nested attribute holds at most 65,535 bytes; this many elements stay well below it and below
@@ -34,10 +38,10 @@
 
 /*
  * Table, map and list attributes before the elements; then the largest element: two keys and an
- * IPv6 address, each nested.
+ * IPv6 address, or two keys and a counter, each nested.
  */
 #define ELEMENTS_HEAD_MAX 256
-#define ELEMENT_MAX 96
+#define ELEMENT_MAX 112
 
 static_assert(ELEMENTS_HEAD_MAX + ELEMENTS_PER_MESSAGE * ELEMENT_MAX <= BATCH_MESSAGE_MAX,
 	      "too many elements");
@@ -72,51 +76,80 @@ void encode_delete(struct batch *batch, const char *name)
 	table(batch, NFT_MSG_DELTABLE, 0, name);
 }
 
-static uint32_t data_type(const struct map *map)
+static uint32_t data_type(const struct set *map)
 {
 	uint32_t address = map->family == AF_INET ? TYPE_IPV4_ADDR : TYPE_IPV6_ADDR;
 
-	return map->ranges ? address : TYPE_CONCAT(address, TYPE_INET_SERVICE);
+	return set_has_ranges(map) ? address : TYPE_CONCAT(address, TYPE_INET_SERVICE);
 }
 
-static uint32_t data_size(const struct map *map)
+static uint32_t data_size(const struct set *map)
 {
-	return (map->family == AF_INET ? 4 : 16) + (map->ranges ? 0 : WORD);
+	return (map->family == AF_INET ? 4 : 16) + (set_has_ranges(map) ? 0 : WORD);
 }
 
-static void encode_map(struct batch *batch, const struct ruleset *ruleset, const struct map *map)
+/** set_key() - What the elements of @set are found by. */
+static void set_key(struct nftnl_set *nftnl, const struct set *set)
 {
 	/*
 	 * Sizes of the parts of a key, in bytes and before they are padded; the kernel splits
 	 * ranges by them.
 	 */
-	static const uint8_t parts[] = { sizeof(uint8_t), sizeof(uint16_t) };
-	struct batch_object object = { .kind = BATCH_MAP, .name = map->name };
-	struct nftnl_set *set = nftnl_set_alloc();
+	static const uint8_t parts[] = { sizeof(uint8_t), sizeof(uint8_t), sizeof(uint16_t) };
+	uint32_t type = TYPE_CONCAT(TYPE_INET_PROTO, TYPE_INET_SERVICE);
+	bool map = set_is_map(set);
+
+	nftnl_set_set_u32(nftnl, NFTNL_SET_KEY_TYPE, map ? type : TYPE_CT_DIR << 12 | type);
+	nftnl_set_set_u32(nftnl, NFTNL_SET_KEY_LEN, map ? MAP_KEY_SIZE : COUNT_KEY_SIZE);
+	if (set_has_ranges(set))
+		nftnl_set_set_data(nftnl, NFTNL_SET_DESC_CONCAT, map ? parts + 1 : parts,
+				   map ? sizeof(parts) - 1 : sizeof(parts));
+}
+
+/** set_values() - What its elements give: an address, or a count. */
+static void set_values(struct nftnl_set *nftnl, const struct set *set)
+{
+	uint32_t flags = set_has_ranges(set) ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0;
+	struct nftnl_expr *counter;
+
+	if (set_is_map(set)) {
+		flags |= NFT_SET_MAP;
+		nftnl_set_set_u32(nftnl, NFTNL_SET_DATA_TYPE, data_type(set));
+		nftnl_set_set_u32(nftnl, NFTNL_SET_DATA_LEN, data_size(set));
+	} else if (set_has_ranges(set)) {
+		counter = nftnl_expr_alloc("counter");
+		if (counter) {
+			nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_BYTES, 0);
+			nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_PACKETS, 0);
+			nftnl_set_add_expr(nftnl, counter);
+		}
+	} else {
+		flags |= NFT_SET_EVAL;
+		nftnl_set_set_u32(nftnl, NFTNL_SET_DESC_SIZE, RULESET_COUNT_PORTS_SIZE);
+	}
+	nftnl_set_set_u32(nftnl, NFTNL_SET_FLAGS, flags);
+}
+
+static void encode_set(struct batch *batch, const struct ruleset *ruleset, const struct set *set)
+{
+	struct batch_object object = { .kind = BATCH_SET, .name = set->name };
+	struct nftnl_set *nftnl = nftnl_set_alloc();
 	struct nlmsghdr *message;
 
-	if (!set || nftnl_set_set_str(set, NFTNL_SET_TABLE, ruleset->table) < 0 ||
-	    nftnl_set_set_str(set, NFTNL_SET_NAME, map->name) < 0 ||
-	    (map->ranges &&
-	     nftnl_set_set_data(set, NFTNL_SET_DESC_CONCAT, parts, sizeof(parts)) < 0)) {
+	if (!nftnl || nftnl_set_set_str(nftnl, NFTNL_SET_TABLE, ruleset->key.table) < 0 ||
+	    nftnl_set_set_str(nftnl, NFTNL_SET_NAME, set->name) < 0) {
 		fail(batch);
 	} else {
-		nftnl_set_set_u32(set, NFTNL_SET_ID, map->id);
-		nftnl_set_set_u32(set, NFTNL_SET_FLAGS,
-				  NFT_SET_MAP |
-					  (map->ranges ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0));
-		nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE,
-				  TYPE_CONCAT(TYPE_INET_PROTO, TYPE_INET_SERVICE));
-		nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, KEY_SIZE);
-		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, data_type(map));
-		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, data_size(map));
+		nftnl_set_set_u32(nftnl, NFTNL_SET_ID, set->id);
+		set_key(nftnl, set);
+		set_values(nftnl, set);
 	}
 	message = batch_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
 	if (message)
-		nftnl_set_nlmsg_build_payload(message, set);
+		nftnl_set_nlmsg_build_payload(message, nftnl);
 	batch_add(batch, message, &object);
-	if (set)
-		nftnl_set_free(set);
+	if (nftnl)
+		nftnl_set_free(nftnl);
 }
 
 static void encode_chain(struct batch *batch, const struct ruleset *ruleset,
@@ -128,7 +161,7 @@ static void encode_chain(struct batch *batch, const struct ruleset *ruleset,
 	struct nftnl_chain *nftnl = nftnl_chain_alloc();
 	struct nlmsghdr *message;
 
-	if (!nftnl || nftnl_chain_set_str(nftnl, NFTNL_CHAIN_TABLE, ruleset->table) < 0 ||
+	if (!nftnl || nftnl_chain_set_str(nftnl, NFTNL_CHAIN_TABLE, ruleset->key.table) < 0 ||
 	    nftnl_chain_set_str(nftnl, NFTNL_CHAIN_NAME, chain->name) < 0 ||
 	    (chain->type && nftnl_chain_set_str(nftnl, NFTNL_CHAIN_TYPE, chain->type) < 0)) {
 		fail(batch);
@@ -156,54 +189,128 @@ static void put_value(struct nlmsghdr *message, uint16_t type, const void *value
 
 static void put_key(struct nlmsghdr *message, uint16_t type, uint8_t proto, uint16_t port)
 {
-	uint8_t key[KEY_SIZE] = { proto };
+	uint8_t key[MAP_KEY_SIZE] = { proto };
 	uint16_t network_order = htons(port);
 
 	memcpy(key + WORD, &network_order, sizeof(network_order));
 	put_value(message, type, key, sizeof(key));
 }
 
+/** put_element() - One element; what is to be deleted is found by its key alone. */
 static void put_element(struct nlmsghdr *message, const struct ruleset *ruleset,
-			const struct map *map, const struct plan_element *element)
+			const struct set *map, uint16_t type, const struct plan_element *element)
 {
 	struct nlattr *nest = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
-	size_t size = map->family == AF_INET ? sizeof(ruleset->guest) : sizeof(ruleset->guest6);
+	const struct ruleset_key *key = &ruleset->key;
+	size_t size = map->family == AF_INET ? sizeof(key->guest) : sizeof(key->guest6);
 	uint16_t port = htons(element->guest);
 	uint8_t data[16 + WORD] = { 0 };
 
-	memcpy(data, map->family == AF_INET ? (const void *)&ruleset->guest : &ruleset->guest6,
-	       size);
+	memcpy(data, map->family == AF_INET ? (const void *)&key->guest : &key->guest6, size);
 	memcpy(data + size, &port, sizeof(port));
 	put_key(message, NFTA_SET_ELEM_KEY, element->proto, element->first);
-	if (map->ranges)
+	if (set_has_ranges(map))
 		put_key(message, NFTA_SET_ELEM_KEY_END, element->proto, element->last);
-	put_value(message, NFTA_SET_ELEM_DATA, data, data_size(map));
+	if (type == NFT_MSG_NEWSETELEM)
+		put_value(message, NFTA_SET_ELEM_DATA, data, data_size(map));
 	mnl_attr_nest_end(message, nest);
 }
 
-/** encode_elements() - @n elements of @map in one message; they are all of the same size. */
-static void encode_elements(struct batch *batch, const struct ruleset *ruleset,
-			    const struct map *map, size_t first,
-			    const struct plan_element *elements, size_t n)
+static void put_count_key(struct nlmsghdr *message, uint16_t type,
+			  const struct count_element *element, uint16_t port)
 {
-	struct batch_object object = {
-		.kind = BATCH_ELEMENTS, .name = map->name, .first = first, .ranges = map->ranges
-	};
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-	struct nlattr *list;
+	uint8_t key[COUNT_KEY_SIZE] = { element->direction };
+	uint16_t network_order = htons(port);
+
+	key[WORD] = element->proto;
+	memcpy(key + 2 * WORD, &network_order, sizeof(network_order));
+	put_value(message, type, key, sizeof(key));
+}
+
+/** put_count() - One element with its counter. */
+static void put_count(struct nlmsghdr *message, const struct set *set, uint16_t type,
+		      const struct count_element *element)
+{
+	struct nlattr *nest = mnl_attr_nest_start(message, NFTA_LIST_ELEM), *expr, *data;
+
+	put_count_key(message, NFTA_SET_ELEM_KEY, element, element->first);
+	if (set_has_ranges(set))
+		put_count_key(message, NFTA_SET_ELEM_KEY_END, element, element->last);
+	if (type == NFT_MSG_NEWSETELEM) {
+		expr = mnl_attr_nest_start(message, NFTA_SET_ELEM_EXPR);
+		mnl_attr_put_strz(message, NFTA_EXPR_NAME, "counter");
+		data = mnl_attr_nest_start(message, NFTA_EXPR_DATA);
+		mnl_attr_put_u64(message, NFTA_COUNTER_BYTES, htobe64(element->bytes));
+		mnl_attr_put_u64(message, NFTA_COUNTER_PACKETS, htobe64(element->packets));
+		mnl_attr_nest_end(message, data);
+		mnl_attr_nest_end(message, expr);
+	}
+	mnl_attr_nest_end(message, nest);
+}
+
+/** begin_elements() - A message with room for elements of @set, and their list. */
+static struct nlmsghdr *begin_elements(struct batch *batch, const struct ruleset *ruleset,
+				       const struct set *set, uint16_t type,
+				       struct nlattr **ret_list)
+{
+	uint16_t flags = type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
+	struct nlmsghdr *message = batch_message(batch, type, flags);
 
 	if (!message)
-		return;
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, ruleset->table);
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, map->name);
-	mnl_attr_put_u32(message, NFTA_SET_ELEM_LIST_SET_ID, htonl(map->id));
-	list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	object.offset = message->nlmsg_len;
-	for (size_t i = 0; i < n; i++)
-		put_element(message, ruleset, map, &elements[i]);
-	object.size = (message->nlmsg_len - object.offset) / (uint32_t)n;
-	mnl_attr_nest_end(message, list);
-	batch_add(batch, message, &object);
+		return NULL;
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, ruleset->key.table);
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set->name);
+	/* A set that is older than the batch has no number. */
+	if (batch->rebuilds)
+		mnl_attr_put_u32(message, NFTA_SET_ELEM_LIST_SET_ID, htonl(set->id));
+	*ret_list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	return message;
+}
+
+static size_t at_most(size_t n)
+{
+	return n < ELEMENTS_PER_MESSAGE ? n : ELEMENTS_PER_MESSAGE;
+}
+
+void encode_elements(struct batch *batch, const struct ruleset *ruleset, const struct set *map,
+		     uint16_t type, const struct plan_element *elements, size_t n)
+{
+	struct batch_object object = { .kind = BATCH_ELEMENTS, .name = map->name };
+	struct nlmsghdr *message;
+	struct nlattr *list;
+
+	for (size_t first = 0; first < n; first += object.n) {
+		object.elements = elements + first;
+		object.n = at_most(n - first);
+		message = begin_elements(batch, ruleset, map, type, &list);
+		if (!message)
+			return;
+		/* All are of one size, so an offset in the message says which of them it is. */
+		object.offset = message->nlmsg_len;
+		for (size_t i = 0; i < object.n; i++)
+			put_element(message, ruleset, map, type, &object.elements[i]);
+		object.size = (message->nlmsg_len - object.offset) / (uint32_t)object.n;
+		mnl_attr_nest_end(message, list);
+		batch_add(batch, message, &object);
+	}
+}
+
+void encode_counts(struct batch *batch, const struct ruleset *ruleset, const struct set *set,
+		   uint16_t type, const struct count_element *elements, size_t n)
+{
+	struct batch_object object = { .kind = BATCH_ELEMENTS, .name = set->name };
+	struct nlmsghdr *message;
+	struct nlattr *list;
+
+	for (size_t first = 0; first < n; first += at_most(n - first)) {
+		message = begin_elements(batch, ruleset, set, type, &list);
+		if (!message)
+			return;
+		for (size_t i = 0; i < at_most(n - first); i++)
+			put_count(message, set, type, &elements[first + i]);
+		mnl_attr_nest_end(message, list);
+		batch_add(batch, message, &object);
+	}
 }
 
 static void encode_rule(struct batch *batch, const struct ruleset *ruleset,
@@ -214,7 +321,7 @@ static void encode_rule(struct batch *batch, const struct ruleset *ruleset,
 	struct nftnl_rule *nftnl = rule->rule.rule;
 	struct nlmsghdr *message;
 
-	if (nftnl_rule_set_str(nftnl, NFTNL_RULE_TABLE, ruleset->table) < 0 ||
+	if (nftnl_rule_set_str(nftnl, NFTNL_RULE_TABLE, ruleset->key.table) < 0 ||
 	    nftnl_rule_set_str(nftnl, NFTNL_RULE_CHAIN, chain) < 0)
 		fail(batch);
 	message = batch_message(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
@@ -225,20 +332,24 @@ static void encode_rule(struct batch *batch, const struct ruleset *ruleset,
 
 void encode_ruleset(struct batch *batch, const struct ruleset *ruleset)
 {
-	encode_delete(batch, ruleset->table);
-	table(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, ruleset->table);
-	for (size_t i = 0; i < ruleset->n_maps; i++)
-		encode_map(batch, ruleset, &ruleset->maps[i]);
+	batch->rebuilds = true;
+	encode_delete(batch, ruleset->key.table);
+	table(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, ruleset->key.table);
+	for (size_t i = 0; i < ruleset->n_sets; i++)
+		encode_set(batch, ruleset, &ruleset->sets[i]);
 	for (size_t i = 0; i < ruleset->n_chains; i++)
 		encode_chain(batch, ruleset, &ruleset->chains[i]);
-	for (size_t i = 0; i < ruleset->n_maps; i++) {
-		const struct plan_element *elements;
-		size_t n = ruleset_elements(ruleset, &ruleset->maps[i], &elements);
+	for (size_t i = 0; i < ruleset->n_sets; i++) {
+		const struct set *set = &ruleset->sets[i];
+		const struct plan_list *elements = ruleset_map(ruleset, set);
+		const struct count_list *counts = ruleset_counts(ruleset, set);
 
-		for (size_t first = 0; first < n; first += ELEMENTS_PER_MESSAGE)
-			encode_elements(batch, ruleset, &ruleset->maps[i], first, elements + first,
-					n - first < ELEMENTS_PER_MESSAGE ? n - first
-									 : ELEMENTS_PER_MESSAGE);
+		if (set_is_map(set))
+			encode_elements(batch, ruleset, set, NFT_MSG_NEWSETELEM, elements->element,
+					elements->n);
+		else
+			encode_counts(batch, ruleset, set, NFT_MSG_NEWSETELEM, counts->element,
+				      counts->n);
 	}
 	for (size_t i = 0; i < ruleset->n_rules; i++)
 		encode_rule(batch, ruleset, &ruleset->rules[i]);

@@ -7,6 +7,7 @@
 
 #include "lib/util.h"
 #include "netfw/attr.h"
+#include "netfw/plan.h"
 
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
@@ -93,27 +94,28 @@ static int explain_rule(const struct batch_object *object, const struct nlmsghdr
 			  expression ? "\"" : "", reason(answer));
 }
 
-static int explain_elements(const struct batch_object *object, const struct plan *plan,
-			    const struct talk_answer *answer, struct netfw_error *error)
+static int explain_elements(const struct batch_object *object, const struct talk_answer *answer,
+			    struct netfw_error *error)
 {
 	const struct plan_element *element;
-	size_t n = object->ranges ? plan->n_ranges : plan->n_ports, index = object->first;
+	size_t index = object->n;
 
 	/* Each element is as long as the others, so the offset says which one it is. */
 	if (answer->offset >= object->offset && object->size)
-		index += (answer->offset - object->offset) / object->size;
-	if (index >= n || answer->offset < object->offset)
-		return netfw_fail(error, NETFW_FAULT_SYSTEM, answer->code, "elements of map %s: %s",
+		index = (answer->offset - object->offset) / object->size;
+	if (index >= object->n)
+		return netfw_fail(error, NETFW_FAULT_SYSTEM, answer->code, "elements of %s: %s",
 				  object->name, reason(answer));
-	element = object->ranges ? &plan->ranges[index] : &plan->ports[index];
-	return netfw_fail_forward(
-		error, element->forward, answer->code,
-		"forward %zu, %s port %u: the kernel says: %s", element->forward + 1,
-		element->proto == IPPROTO_TCP ? "tcp" : "udp", element->first, reason(answer));
+	element = &object->elements[index];
+	return netfw_fail_forward(error, element->forward, answer->code,
+				  "forward %u, %s port %u: the kernel says: %s",
+				  element->forward + 1,
+				  element->proto == IPPROTO_TCP ? "tcp" : "udp", element->first,
+				  reason(answer));
 }
 
-int explain_batch(const struct batch *batch, const struct plan *plan,
-		  const struct talk_answer *answer, struct netfw_error *error)
+int explain_batch(const struct batch *batch, const struct talk_answer *answer,
+		  struct netfw_error *error)
 {
 	const struct nlmsghdr *message = NULL;
 	const struct batch_object *object = batch_find(batch, answer->sequence, &message);
@@ -123,8 +125,7 @@ int explain_batch(const struct batch *batch, const struct plan *plan,
 		return netfw_fail_system(error, code, "changing the packet filter");
 	switch (object->kind) {
 	case BATCH_BEGIN:
-	case BATCH_END:
-		return explain_frame(answer, error);
+	case BATCH_END: return explain_frame(answer, error);
 	case BATCH_TABLE:
 		if (code == -EOPNOTSUPP || code == -EAFNOSUPPORT)
 			return missing(error, code, "nf_tables", "nftables tables of family inet");
@@ -135,23 +136,29 @@ int explain_batch(const struct batch *batch, const struct plan *plan,
 				object->name);
 		return netfw_fail(error, NETFW_FAULT_SYSTEM, code, "table inet %s: %s",
 				  object->name, reason(answer));
-	case BATCH_MAP:
+	case BATCH_SET:
 		if (code == -EOPNOTSUPP)
-			return missing(error, code, "nf_tables_set", "nftables maps of this kind");
-		return netfw_fail(error, NETFW_FAULT_SYSTEM, code, "map %s: %s", object->name,
+			return missing(error, code, "nf_tables_set", "nftables sets of this kind");
+		return netfw_fail(error, NETFW_FAULT_SYSTEM, code, "set %s: %s", object->name,
 				  reason(answer));
 	case BATCH_CHAIN:
 		if (code == -ENOENT && object->text && streq(object->text, "nat"))
 			return missing(error, code, "nft_chain_nat", "nftables chains of type nat");
 		return netfw_fail(error, NETFW_FAULT_SYSTEM, code, "chain %s: %s", object->name,
 				  reason(answer));
-	case BATCH_RULE:
-		return explain_rule(object, message, answer, error);
-	case BATCH_ELEMENTS:
-		if (plan)
-			return explain_elements(object, plan, answer, error);
-		break;
+	case BATCH_RULE: return explain_rule(object, message, answer, error);
+	case BATCH_ELEMENTS: return explain_elements(object, answer, error);
 	}
 	return netfw_fail(error, NETFW_FAULT_SYSTEM, code, "changing the packet filter: %s",
 			  reason(answer));
+}
+
+int explain_send(int code, size_t length, struct netfw_error *error)
+{
+	if (code == -EMSGSIZE)
+		return netfw_fail(error, NETFW_FAULT_SIZE, code,
+				  "the ruleset of %zu bytes is more than a socket may send: set "
+				  "net.core.wmem_max to %zu or more",
+				  length, 2 * length);
+	return netfw_fail_system(error, code, "changing the packet filter");
 }

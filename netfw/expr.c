@@ -6,6 +6,7 @@
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
@@ -19,8 +20,18 @@
 #define WORD_OF_REG_1(n) (NFT_REG32_00 + (n))
 
 /* Offsets in the network and transport headers. */
+#define IPV4_SADDR 12
 #define IPV4_DADDR 16
 #define PORT_DESTINATION 2
+#define TCP_FLAGS 13
+
+/* Flags in that byte, RFC 9293. */
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+
+/* The option and where its value stands, RFC 9293. */
+#define TCP_OPTION_MSS 2
+#define TCP_OPTION_MSS_VALUE 2
 
 void rule_init(struct rule *rule)
 {
@@ -72,6 +83,12 @@ static void set_u32(struct nftnl_expr *expr, uint16_t attr, uint32_t value)
 		nftnl_expr_set_u32(expr, attr, value);
 }
 
+static void set_name(struct rule *rule, struct nftnl_expr *expr, uint16_t attr, const char *name)
+{
+	if (expr && nftnl_expr_set_str(expr, attr, name) < 0)
+		rule->failed = true;
+}
+
 static void set_data(struct rule *rule, struct nftnl_expr *expr, uint16_t attr, const void *data,
 		     uint32_t length)
 {
@@ -79,11 +96,11 @@ static void set_data(struct rule *rule, struct nftnl_expr *expr, uint16_t attr, 
 		rule->failed = true;
 }
 
-static void meta(struct rule *rule, uint32_t key)
+static void meta(struct rule *rule, uint32_t key, uint32_t reg)
 {
 	struct nftnl_expr *expr = add(rule, "meta");
 
-	set_u32(expr, NFTNL_EXPR_META_DREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_META_DREG, reg);
 	set_u32(expr, NFTNL_EXPR_META_KEY, key);
 }
 
@@ -107,27 +124,36 @@ static void compare(struct rule *rule, uint32_t op, const void *data, uint32_t l
 	set_data(rule, expr, NFTNL_EXPR_CMP_DATA, data, length);
 }
 
-/** any_bit() - Is any bit of @mask set in register 1? */
-static void any_bit(struct rule *rule, uint32_t mask)
+/** mask_bits() - Keep only those bits of register 1 that are set in @mask, @length bytes. */
+static void mask_bits(struct rule *rule, const void *mask, uint32_t length)
 {
 	struct nftnl_expr *expr = add(rule, "bitwise");
-	uint32_t zero = 0;
+	const uint32_t zero = 0;
 
 	set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
 	set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
-	set_data(rule, expr, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask));
-	set_data(rule, expr, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
+	set_u32(expr, NFTNL_EXPR_BITWISE_LEN, length);
+	set_data(rule, expr, NFTNL_EXPR_BITWISE_MASK, mask, length);
+	set_data(rule, expr, NFTNL_EXPR_BITWISE_XOR, &zero, length);
+}
+
+/** any_bit() - Is any bit of @mask set in register 1? */
+static void any_bit(struct rule *rule, uint32_t mask)
+{
+	uint32_t zero = 0;
+
+	mask_bits(rule, &mask, sizeof(mask));
 	compare(rule, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
-static void ct(struct rule *rule, uint32_t key, uint32_t mask)
+/** ct() - Return: the expression, for a key that wants a direction. */
+static struct nftnl_expr *ct(struct rule *rule, uint32_t key, uint32_t reg)
 {
 	struct nftnl_expr *expr = add(rule, "ct");
 
-	set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_CT_DREG, reg);
 	set_u32(expr, NFTNL_EXPR_CT_KEY, key);
-	any_bit(rule, mask);
+	return expr;
 }
 
 /**
@@ -139,7 +165,7 @@ static void device_name(struct rule *rule, uint32_t key, bool equal, const char 
 	char padded[IF_NAMESIZE] = "";
 
 	snprintf(padded, sizeof(padded), "%s", name);
-	meta(rule, key);
+	meta(rule, key, NFT_REG_1);
 	compare(rule, equal ? NFT_CMP_EQ : NFT_CMP_NEQ, padded, sizeof(padded));
 }
 
@@ -160,7 +186,7 @@ static void nfproto(struct rule *rule, uint8_t family)
 {
 	uint8_t proto = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
 
-	meta(rule, NFT_META_NFPROTO);
+	meta(rule, NFT_META_NFPROTO, NFT_REG_1);
 	compare(rule, NFT_CMP_EQ, &proto, sizeof(proto));
 }
 
@@ -170,12 +196,24 @@ void rule_nfproto(struct rule *rule, uint8_t family)
 	say(rule, "meta nfproto %s", family == AF_INET ? "ipv4" : "ipv6");
 }
 
+/** l4proto() - Nothing may read a transport header before this. */
+static void l4proto(struct rule *rule, uint8_t proto)
+{
+	meta(rule, NFT_META_L4PROTO, NFT_REG_1);
+	compare(rule, NFT_CMP_EQ, &proto, sizeof(proto));
+}
+
+void rule_l4proto(struct rule *rule, uint8_t proto)
+{
+	l4proto(rule, proto);
+	say(rule, "meta l4proto %s", proto == IPPROTO_TCP ? "tcp" : "udp");
+}
+
 void rule_dport(struct rule *rule, uint8_t proto, uint16_t port)
 {
 	uint16_t network_order = htons(port);
 
-	meta(rule, NFT_META_L4PROTO);
-	compare(rule, NFT_CMP_EQ, &proto, sizeof(proto));
+	l4proto(rule, proto);
 	payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, sizeof(network_order),
 		NFT_REG_1);
 	compare(rule, NFT_CMP_EQ, &network_order, sizeof(network_order));
@@ -192,11 +230,23 @@ void rule_ip_daddr(struct rule *rule, struct in_addr address)
 	say(rule, "ip daddr %s", inet_ntop(AF_INET, &address, text, sizeof(text)));
 }
 
-void rule_ip_daddr_8(struct rule *rule, uint8_t octet)
+/** first_octet() - Of the address at @offset of an IPv4 header. */
+static void first_octet(struct rule *rule, uint32_t offset, uint8_t octet)
 {
 	nfproto(rule, AF_INET);
-	payload(rule, NFT_PAYLOAD_NETWORK_HEADER, IPV4_DADDR, sizeof(octet), NFT_REG_1);
+	payload(rule, NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(octet), NFT_REG_1);
 	compare(rule, NFT_CMP_EQ, &octet, sizeof(octet));
+}
+
+void rule_ip_saddr_8(struct rule *rule, uint8_t octet)
+{
+	first_octet(rule, IPV4_SADDR, octet);
+	say(rule, "ip saddr %u.0.0.0/8", octet);
+}
+
+void rule_ip_daddr_8(struct rule *rule, uint8_t octet)
+{
+	first_octet(rule, IPV4_DADDR, octet);
 	say(rule, "ip daddr %u.0.0.0/8", octet);
 }
 
@@ -214,14 +264,102 @@ void rule_fib_local(struct rule *rule)
 
 void rule_ct_state(struct rule *rule, uint32_t states, const char *names)
 {
-	ct(rule, NFT_CT_STATE, states);
+	ct(rule, NFT_CT_STATE, NFT_REG_1);
+	any_bit(rule, states);
 	say(rule, "ct state %s", names);
 }
 
 void rule_ct_dnat(struct rule *rule)
 {
-	ct(rule, NFT_CT_STATUS, IPS_DST_NAT);
+	ct(rule, NFT_CT_STATUS, NFT_REG_1);
+	any_bit(rule, IPS_DST_NAT);
 	say(rule, "ct status dnat");
+}
+
+void rule_ct_direction(struct rule *rule, uint8_t direction)
+{
+	ct(rule, NFT_CT_DIRECTION, NFT_REG_1);
+	compare(rule, NFT_CMP_EQ, &direction, sizeof(direction));
+	say(rule, "ct direction %s", direction == IP_CT_DIR_ORIGINAL ? "original" : "reply");
+}
+
+/**
+ * count_key() - Direction, protocol and port in the three words of register 1.
+ *
+ * The port is that of the client's first packet: on the way to the guest the packet's own may be
+ * another one already.
+ */
+static void count_key(struct rule *rule)
+{
+	struct nftnl_expr *expr;
+
+	ct(rule, NFT_CT_DIRECTION, NFT_REG_1);
+	meta(rule, NFT_META_L4PROTO, WORD_OF_REG_1(1));
+	expr = ct(rule, NFT_CT_PROTO_DST, WORD_OF_REG_1(2));
+	if (expr)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+}
+
+void rule_counted(struct rule *rule, const char *set, uint32_t set_id)
+{
+	struct nftnl_expr *expr;
+
+	count_key(rule);
+	expr = add(rule, "lookup");
+	set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	set_name(rule, expr, NFTNL_EXPR_LOOKUP_SET, set);
+	set_u32(expr, NFTNL_EXPR_LOOKUP_SET_ID, set_id);
+	say(rule, RULE_COUNT_KEY " @%s", set);
+}
+
+void rule_count(struct rule *rule, const char *set, uint32_t set_id)
+{
+	struct nftnl_expr *expr, *counter = nftnl_expr_alloc("counter");
+
+	count_key(rule);
+	expr = add(rule, "dynset");
+	set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	set_name(rule, expr, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	set_u32(expr, NFTNL_EXPR_DYNSET_SET_ID, set_id);
+	if (!counter || !expr) {
+		rule->failed = true;
+		if (counter)
+			nftnl_expr_free(counter);
+		return;
+	}
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_BYTES, 0);
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_PACKETS, 0);
+	nftnl_expr_set(expr, NFTNL_EXPR_DYNSET_EXPR, counter, 0);
+	say(rule, "update @%s { " RULE_COUNT_KEY " counter }", set);
+}
+
+void rule_clamp_mss(struct rule *rule)
+{
+	const uint8_t both = TCP_SYN | TCP_RST, syn = TCP_SYN;
+	struct nftnl_expr *expr;
+
+	l4proto(rule, IPPROTO_TCP);
+	payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, sizeof(both), NFT_REG_1);
+	mask_bits(rule, &both, sizeof(both));
+	compare(rule, NFT_CMP_EQ, &syn, sizeof(syn));
+	expr = add(rule, "rt");
+	set_u32(expr, NFTNL_EXPR_RT_DREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_RT_KEY, NFT_RT_TCPMSS);
+	expr = add(rule, "byteorder");
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(uint16_t));
+	set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(uint16_t));
+	expr = add(rule, "exthdr");
+	set_u32(expr, NFTNL_EXPR_EXTHDR_SREG, NFT_REG_1);
+	if (expr)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_EXTHDR_TYPE, TCP_OPTION_MSS);
+	set_u32(expr, NFTNL_EXPR_EXTHDR_OFFSET, TCP_OPTION_MSS_VALUE);
+	set_u32(expr, NFTNL_EXPR_EXTHDR_LEN, sizeof(uint16_t));
+	set_u32(expr, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+	say(rule, "tcp flags syn / syn,rst tcp option maxseg size set rt mtu");
 }
 
 void rule_counter(struct rule *rule)
@@ -238,8 +376,7 @@ void rule_verdict(struct rule *rule, int code, const char *chain)
 	set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 	set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)code);
 	if (chain) {
-		if (expr && nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
-			rule->failed = true;
+		set_name(rule, expr, NFTNL_EXPR_IMM_CHAIN, chain);
 		say(rule, "jump %s", chain);
 		return;
 	}
@@ -256,11 +393,13 @@ void rule_masquerade(struct rule *rule)
 void rule_dnat_map(struct rule *rule, uint8_t family, const char *map, uint32_t map_id,
 		   bool with_port)
 {
-	unsigned address_words = family == AF_INET ? 1 : 4;
+	/* The port stands behind the address: in the word behind it, or in the next register. */
+	uint32_t port = family == AF_INET ? WORD_OF_REG_1(1) : NFT_REG_2;
+	uint32_t flags = NF_NAT_RANGE_MAP_IPS | (with_port ? NF_NAT_RANGE_PROTO_SPECIFIED : 0);
 	struct nftnl_expr *expr;
 
 	/* The key: protocol in the first word, port in the second. */
-	meta(rule, NFT_META_L4PROTO);
+	meta(rule, NFT_META_L4PROTO, NFT_REG_1);
 	payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, sizeof(uint16_t),
 		WORD_OF_REG_1(1));
 
@@ -268,17 +407,23 @@ void rule_dnat_map(struct rule *rule, uint8_t family, const char *map, uint32_t 
 	expr = add(rule, "lookup");
 	set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_1);
-	if (expr && nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, map) < 0)
-		rule->failed = true;
+	set_name(rule, expr, NFTNL_EXPR_LOOKUP_SET, map);
 	set_u32(expr, NFTNL_EXPR_LOOKUP_SET_ID, map_id);
 
 	expr = add(rule, "nat");
 	set_u32(expr, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
 	set_u32(expr, NFTNL_EXPR_NAT_FAMILY, family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	/*
+	 * The ends and the flags are what the kernel makes of their absence; with them it tells the
+	 * rule as it was told.
+	 */
 	set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
-	if (with_port)
-		set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN,
-			family == AF_INET ? WORD_OF_REG_1(address_words) : NFT_REG_2);
+	set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MAX, NFT_REG_1);
+	if (with_port) {
+		set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MIN, port);
+		set_u32(expr, NFTNL_EXPR_NAT_REG_PROTO_MAX, port);
+	}
+	set_u32(expr, NFTNL_EXPR_NAT_FLAGS, flags);
 	say(rule, "dnat %s to meta l4proto . th dport map @%s", family == AF_INET ? "ip" : "ip6",
 	    map);
 }

@@ -15,6 +15,9 @@
 
 #define RULE_TEXT_MAX 160
 
+/* A key of the counters: direction, protocol, port that the client asked for. */
+#define RULE_COUNT_KEY "ct direction . meta l4proto . ct original proto-dst"
+
 struct rule {
 	struct nftnl_rule *rule; /* NULL after -ENOMEM */
 	bool failed;		 /* sticky: something of it could not be allocated */
@@ -29,18 +32,38 @@ void rule_clear(struct rule *rule);
 void rule_iifname(struct rule *rule, bool equal, const char *name); /* iifname [!=] "NAME" */
 void rule_oifname(struct rule *rule, bool equal, const char *name); /* oifname [!=] "NAME" */
 void rule_nfproto(struct rule *rule, uint8_t family);		    /* meta nfproto ipv4|ipv6 */
+void rule_l4proto(struct rule *rule, uint8_t proto);		    /* meta l4proto tcp|udp */
 void rule_dport(struct rule *rule, uint8_t proto, uint16_t port);   /* tcp|udp dport PORT */
 void rule_ip_daddr(struct rule *rule, struct in_addr address);	    /* ip daddr ADDRESS */
+void rule_ip_saddr_8(struct rule *rule, uint8_t octet);		    /* ip saddr OCTET.0.0.0/8 */
 void rule_ip_daddr_8(struct rule *rule, uint8_t octet);		    /* ip daddr OCTET.0.0.0/8 */
 void rule_fib_local(struct rule *rule);				    /* fib daddr type local */
 void rule_ct_state(struct rule *rule, uint32_t states, const char *names); /* ct state NAMES */
 void rule_ct_dnat(struct rule *rule);					   /* ct status dnat */
+void rule_ct_direction(struct rule *rule, uint8_t direction); /* ct direction original|reply */
+
+/**
+ * rule_counted() - RULE_COUNT_KEY @SET: is it in that set? If so, the element counts it.
+ *
+ * To stand behind rule_l4proto(), without which nft does not know what kind of port it is.
+ */
+void rule_counted(struct rule *rule, const char *set, uint32_t set_id);
 
 /* What happens to it. */
 void rule_counter(struct rule *rule); /* counter packets 0 bytes 0 */
 void rule_verdict(struct rule *rule, int code,
 		  const char *chain);	 /* accept|drop|return|jump CHAIN */
 void rule_masquerade(struct rule *rule); /* masquerade */
+
+/** rule_count() - update @SET { RULE_COUNT_KEY counter }: to stand behind rule_l4proto(). */
+void rule_count(struct rule *rule, const char *set, uint32_t set_id);
+
+/**
+ * rule_clamp_mss() - tcp flags syn / syn,rst tcp option maxseg size set rt mtu
+ *
+ * The kernel takes the smaller one of the routes there and back, and never raises what is there.
+ */
+void rule_clamp_mss(struct rule *rule);
 
 /**
  * rule_dnat_map() - dnat ip|ip6 to meta l4proto . th dport map @MAP

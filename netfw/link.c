@@ -221,7 +221,8 @@ static int set_addresses(struct linker *l)
 		removed = true;
 	}
 	for (size_t k = 0; k < n; k++) {
-		/* The kernel may take one that is right away with one that is not: the same subnet. */
+		/* The kernel may take one that is right away with one that is not: the same subnet.
+		 */
 		if (present[k] && !removed)
 			continue;
 		r = change_address(l, RTM_NEWADDR, &wanted[k], "adding an address to the bridge");

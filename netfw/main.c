@@ -83,17 +83,10 @@ int main(int argc, char *argv[])
 	log_open("netfw");
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
-		case 'c':
-			file = optarg;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_SUCCESS;
-		case 'v':
-			puts("casement-netfw " CASEMENT_VERSION);
-			return EXIT_SUCCESS;
-		default:
-			return usage();
+		case 'c': file = optarg; break;
+		case 'h': fputs(help, stdout); return EXIT_SUCCESS;
+		case 'v': puts("casement-netfw " CASEMENT_VERSION); return EXIT_SUCCESS;
+		default: return usage();
 		}
 	}
 	if (argc - optind != 1) {

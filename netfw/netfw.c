@@ -1,31 +1,26 @@
 /*
  * The library's face: each public function in the order of its steps. A handle is two sockets, kept
- * open: closing a socket that replaced a table costs the kernel milliseconds.
+ * open: closing a socket that replaced a table costs the kernel milliseconds. Whoever wants to hear
+ * of others' changes has a third one.
  */
 #include "netfw/netfw.h"
 
-#include "netfw/attr.h"
 #include "netfw/choose.h"
-#include "netfw/encode.h"
+#include "netfw/conntrack.h"
 #include "netfw/error.h"
-#include "netfw/explain.h"
 #include "netfw/link.h"
-#include "netfw/print.h"
-#include "netfw/talk.h"
-#include "netfw/view.h"
+#include "netfw/table.h"
+#include "netfw/transact.h"
+#include "netfw/watch.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-
-/* How often a transaction is tried anew because somebody else changed another table meanwhile. */
-#define TRIES 16
 
 struct netfw {
-	char table[RULESET_TABLE_MAX];
 	struct talk route;
 	struct talk filter;
+	struct table table;
+	struct watch watch;
+	bool missed; /* somebody changed the ruleset while nobody listened */
 };
 
 int netfw_open(const char *table, struct netfw **ret_netfw, struct netfw_error *error)
@@ -34,13 +29,12 @@ int netfw_open(const char *table, struct netfw **ret_netfw, struct netfw_error *
 	struct netfw *netfw;
 	int r;
 
-	if (length == 0 || length >= sizeof(netfw->table))
+	if (length == 0 || length >= RULESET_TABLE_MAX)
 		return netfw_fail(error, NETFW_FAULT_SYSTEM, -EINVAL,
 				  "\"%.40s\" cannot be a table's name", table);
 	netfw = calloc(1, sizeof(*netfw));
 	if (!netfw)
 		return netfw_fail_system(error, -ENOMEM, "opening netlink sockets");
-	memcpy(netfw->table, table, length + 1);
 	r = talk_open(&netfw->route, NETLINK_ROUTE);
 	if (r < 0)
 		netfw_fail_system(error, r, "opening the rtnetlink socket");
@@ -52,6 +46,11 @@ int netfw_open(const char *table, struct netfw **ret_netfw, struct netfw_error *
 				   "on the host (modprobe nf_tables)");
 		else if (r < 0)
 			netfw_fail_system(error, r, "opening the netfilter socket");
+	}
+	if (r == 0) {
+		r = table_init(&netfw->table, &netfw->filter, table);
+		if (r < 0)
+			netfw_fail_system(error, r, "making room for the ruleset");
 	}
 	if (r < 0) {
 		netfw_close(netfw);
@@ -65,6 +64,8 @@ void netfw_close(struct netfw *netfw)
 {
 	if (!netfw)
 		return;
+	watch_close(&netfw->watch);
+	table_clear(&netfw->table);
 	talk_close(&netfw->route);
 	talk_close(&netfw->filter);
 	free(netfw);
@@ -108,151 +109,83 @@ int netfw_choose(struct netfw *netfw, const struct netfw_wish *wish,
 			"disable_ipv6");
 		switches.forwarding = read_switch("all", "forwarding");
 	}
-	r = choose_network(wish, netfw->table, &view, &switches, ret_network, error);
+	r = choose_network(wish, netfw->table.name, &view, &switches, ret_network, error);
 	view_clear(&view);
 	return r;
 }
 
-static int on_generation(const struct nlmsghdr *message, void *context)
+int netfw_apply(struct netfw *netfw, const struct netfw_network *network,
+		const struct netfw_rules *rules, enum netfw_change *ret_change,
+		struct netfw_error *error)
 {
-	const struct nlattr *attr[NFTA_GEN_ID + 1];
-	uint32_t *generation = context;
-
-	attr_index(message, sizeof(struct nfgenmsg), attr, ARRAY_SIZE(attr));
-	*generation = ntohl(attr_u32(attr[NFTA_GEN_ID], 0));
-	return MNL_CB_OK;
-}
-
-/** read_generation() - The number of the ruleset's present state; every transaction adds one. */
-static int read_generation(struct netfw *netfw, uint32_t *ret_generation)
-{
-	char buffer[NLMSG_HDRLEN + sizeof(struct nfgenmsg)];
-	struct nlmsghdr *message;
-
-	message = talk_message(&netfw->filter, buffer, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
-			       0);
-	mnl_nlmsg_put_extra_header(message, sizeof(struct nfgenmsg));
-	return talk_request(&netfw->filter, message, on_generation, ret_generation, NULL);
-}
-
-/** explain_send() - The batch could not be sent, or its answers not be read. */
-static int explain_send(const struct batch *batch, int code, struct netfw_error *error)
-{
-	if (code == -EMSGSIZE)
-		return netfw_fail(error, NETFW_FAULT_SIZE, code,
-				  "the ruleset of %zu bytes is more than a socket may send: set "
-				  "net.core.wmem_max to %zu or more",
-				  batch->length, 2 * batch->length);
-	return netfw_fail_system(error, code, "changing the packet filter");
-}
-
-/**
- * commit() - Send @batch until no other transaction comes in between, and make sure that it was
- * taken.
- *
- * A kernel that does not complain has not necessarily committed: it ignores a batch that was cut
- * short without a word. So the generation has the last word.
- */
-static int commit(struct netfw *netfw, struct batch *batch, const struct plan *plan,
-		  struct netfw_error *error)
-{
-	struct talk_answer answer = { 0 };
-	uint32_t before, after;
-	int r, sent;
-
-	for (int i = 0; i < TRIES; i++) {
-		before = after = 0;
-		r = read_generation(netfw, &before);
-		if (r < 0)
-			return explain_send(batch, r, error);
-		batch_set_generation(batch, before);
-		sent = talk_batch(&netfw->filter, batch->data, batch->length, &answer);
-		if (sent < 0 && sent != -ENOBUFS)
-			return explain_send(batch, sent, error);
-		if (sent == 0 && answer.code == -ERESTART)
-			continue;
-		if (sent == 0 && answer.code < 0)
-			return explain_batch(batch, plan, &answer, error);
-		r = read_generation(netfw, &after);
-		if (r == 0 && after != before && sent == 0)
-			return 0;
-		if (r == 0 && after == before)
-			return netfw_fail(error, NETFW_FAULT_SYSTEM, -EIO,
-					  "the kernel did not take the ruleset and did not say "
-					  "why; the old one is in force");
-		return netfw_fail(
-			error, NETFW_FAULT_UNKNOWN, -EIO,
-			"it is not known whether the kernel took the ruleset: apply it again");
-	}
-	return netfw_fail(error, NETFW_FAULT_SYSTEM, -EBUSY,
-			  "other programs change the packet filter all the time; the old ruleset "
-			  "is in force");
-}
-
-/** rehearse() - Send @batch, which has no end, for the kernel to check. */
-static int rehearse(struct netfw *netfw, struct batch *batch, const struct plan *plan,
-		    struct netfw_error *error)
-{
-	struct talk_answer answer = { 0 };
 	uint32_t generation = 0;
-	int r = -ERESTART;
-
-	for (int i = 0; i < TRIES && r == -ERESTART; i++) {
-		r = read_generation(netfw, &generation);
-		if (r < 0)
-			return explain_send(batch, r, error);
-		batch_set_generation(batch, generation);
-		r = talk_batch(&netfw->filter, batch->data, batch->length, &answer);
-		if (r < 0)
-			return explain_send(batch, r, error);
-		r = answer.code;
-	}
-	return r < 0 ? explain_batch(batch, plan, &answer, error) : 0;
-}
-
-/** apply() - Plan, model, encode, send. */
-static int apply(struct netfw *netfw, const struct netfw_network *network,
-		 const struct netfw_forward *forwards, size_t n_forwards, bool keep,
-		 struct netfw_error *error)
-{
-	struct ruleset ruleset = { 0 };
-	struct batch batch = { 0 };
-	struct plan plan = { 0 };
 	int r;
 
-	r = plan_make(forwards, n_forwards, &plan, error);
-	if (r < 0)
-		return r;
-	r = ruleset_make(netfw->table, network, &plan, &ruleset);
-	batch_init(&batch, &netfw->filter.sequence);
-	if (r == 0) {
-		batch_begin(&batch);
-		encode_ruleset(&batch, &ruleset);
-		if (keep)
-			batch_end(&batch);
-		r = batch.error;
-	}
-	if (r < 0)
-		netfw_fail_system(error, r, "building the ruleset");
-	else
-		r = keep ? commit(netfw, &batch, &plan, error)
-			 : rehearse(netfw, &batch, &plan, error);
-	batch_clear(&batch);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
+	watch_listen(&netfw->watch, false);
+	r = table_apply(&netfw->table, network, rules, ret_change, error);
+	watch_listen(&netfw->watch, true);
+	/* What happened between the transaction and the last line was told to nobody. */
+	if (netfw->watch.open && (transact_generation(&netfw->filter, &generation, NULL) < 0 ||
+				  generation != netfw->table.generation))
+		netfw->missed = true;
 	return r;
 }
 
-int netfw_apply(struct netfw *netfw, const struct netfw_network *network,
-		const struct netfw_forward *forwards, size_t n_forwards, struct netfw_error *error)
+int netfw_check(struct netfw *netfw, const struct netfw_network *network,
+		const struct netfw_rules *rules, struct netfw_error *error)
 {
-	return apply(netfw, network, forwards, n_forwards, true, error);
+	return table_check(&netfw->table, network, rules, error);
 }
 
-int netfw_check(struct netfw *netfw, const struct netfw_network *network,
-		const struct netfw_forward *forwards, size_t n_forwards, struct netfw_error *error)
+int netfw_end_flows(struct netfw *netfw, const struct netfw_network *network,
+		    const struct netfw_rules *rules, bool removed, size_t *ret_n,
+		    struct netfw_error *error)
 {
-	return apply(netfw, network, forwards, n_forwards, false, error);
+	struct plan plan = { 0 };
+	struct view view = { 0 };
+	struct flow_judge judge = {
+		.plan = &plan, .network = network, .view = &view, .removed = removed
+	};
+	size_t n = 0;
+	int r = plan_make(rules, &plan, error);
+
+	if (r == 0) {
+		r = view_read(&netfw->route, &view);
+		if (r < 0)
+			netfw_fail_system(error, r, "reading the container's network");
+	}
+	if (r == 0)
+		r = conntrack_end(&netfw->filter, &judge, &n, error);
+	view_clear(&view);
+	plan_clear(&plan);
+	if (ret_n)
+		*ret_n = n;
+	return r;
+}
+
+int netfw_count(struct netfw *netfw, const struct netfw_rules *rules,
+		struct netfw_count *ret_counts, struct netfw_error *error)
+{
+	return table_count(&netfw->table, rules, ret_counts, error);
+}
+
+int netfw_watch(struct netfw *netfw, int *ret_fd, struct netfw_error *error)
+{
+	int r = watch_open(&netfw->watch);
+
+	if (r < 0)
+		return netfw_fail_system(error, r, "listening for changes of the packet filter");
+	*ret_fd = mnl_socket_get_fd(netfw->watch.talk.socket);
+	return 0;
+}
+
+bool netfw_foreign_changes(struct netfw *netfw, struct netfw_foreign *ret_foreign)
+{
+	bool missed = netfw->missed;
+
+	*ret_foreign = (struct netfw_foreign){ 0 };
+	netfw->missed = false;
+	return watch_read(&netfw->watch, netfw->table.generation, ret_foreign) || missed;
 }
 
 int netfw_link_up(struct netfw *netfw, const struct netfw_network *network,
@@ -264,27 +197,8 @@ int netfw_link_up(struct netfw *netfw, const struct netfw_network *network,
 	r = view_read(&netfw->route, &view);
 	if (r < 0)
 		return netfw_fail_system(error, r, "reading the container's network");
-	r = link_up(&netfw->route, netfw->table, network, &view, error);
+	r = link_up(&netfw->route, netfw->table.name, network, &view, error);
 	view_clear(&view);
-	return r;
-}
-
-/** delete_table() - Remove the table, whether it is there or not. */
-static int delete_table(struct netfw *netfw, struct netfw_error *error)
-{
-	struct batch batch = { 0 };
-	int r;
-
-	batch_init(&batch, &netfw->filter.sequence);
-	batch_begin(&batch);
-	encode_delete(&batch, netfw->table);
-	batch_end(&batch);
-	r = batch.error;
-	if (r < 0)
-		netfw_fail_system(error, r, "removing the ruleset");
-	else
-		r = commit(netfw, &batch, NULL, error);
-	batch_clear(&batch);
 	return r;
 }
 
@@ -299,28 +213,13 @@ int netfw_clear(struct netfw *netfw, const char *bridge, struct netfw_error *err
 	/*
 	 * The bridge first: without the rules the guest would be open to whoever can route to it.
 	 */
-	r = link_down(&netfw->route, netfw->table, bridge, &view, error);
+	r = link_down(&netfw->route, netfw->table.name, bridge, &view, error);
 	view_clear(&view);
-	return r < 0 ? r : delete_table(netfw, error);
+	return r < 0 ? r : table_delete(&netfw->table, error);
 }
 
 int netfw_print(struct netfw *netfw, const struct netfw_network *network,
-		const struct netfw_forward *forwards, size_t n_forwards, FILE *out,
-		struct netfw_error *error)
+		const struct netfw_rules *rules, FILE *out, struct netfw_error *error)
 {
-	struct ruleset ruleset = { 0 };
-	struct plan plan = { 0 };
-	int r;
-
-	r = plan_make(forwards, n_forwards, &plan, error);
-	if (r < 0)
-		return r;
-	r = ruleset_make(netfw->table, network, &plan, &ruleset);
-	if (r < 0)
-		netfw_fail_system(error, r, "building the ruleset");
-	else
-		print_ruleset(&ruleset, out);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
-	return r;
+	return table_print(&netfw->table, network, rules, out, error);
 }

@@ -2,17 +2,23 @@
  * netfw: port forwarding for one guest behind one container, by netlink alone.
  *
  * Declarative: the caller says what the network should be, the library makes the kernel match it.
- * It owns one nftables table (family inet) and one bridge and never touches anybody else's. It does
- * not log, exit, fork, sleep or write under /proc; it needs CAP_NET_ADMIN and nothing else.
+ * It owns one nftables table (family inet) and one bridge and never touches anybody else's, beside
+ * connections that are tracked through its own forwards. It does not log, exit, fork, sleep or
+ * write under /proc; it needs CAP_NET_ADMIN and nothing else.
  *
  * In this order:
- *   netfw_open()      two netlink sockets, kept open
- *   netfw_choose()    reads the container's devices, addresses and routes; chooses subnet,
- *                     addresses and MTU. Changes nothing.
- *   netfw_apply()     the table, replaced as a whole in one transaction: before the bridge, so that
- *                     there is no moment at which the guest could be reached around the rules
- *   netfw_link_up()   the bridge with its addresses, and forwarding
- *   netfw_clear()     takes away both
+ *   netfw_open()       two netlink sockets, kept open
+ *   netfw_choose()     reads the container's devices, addresses and routes; chooses subnet,
+ *                      addresses and MTU. Changes nothing.
+ *   netfw_apply()      the table, in one transaction that changes what differs: before the bridge,
+ *                      so that there is no moment at which the guest could be reached around the
+ *                      rules. Again and again, as often as the wishes change or somebody else's
+ *                      hands were in the table.
+ *   netfw_end_flows()  connections that were tracked under other rules
+ *   netfw_link_up()    the bridge with its addresses, and forwarding
+ *   netfw_watch()      a descriptor that says when to apply again
+ *   netfw_count()      what went through each forward
+ *   netfw_clear()      takes away table and bridge
  *
  * One network namespace per handle, the one in which it was opened. A handle must not be used by
  * two threads at once.
@@ -60,6 +66,48 @@ struct netfw_forward {
 	uint16_t listen_first; /* inclusive; equal to listen_last for a single port */
 	uint16_t listen_last;
 	uint16_t guest_first; /* guest port of listen_first; the others follow one by one */
+	bool rest; /* only those of the range that no other forward has and that are not kept */
+};
+
+/* Ports that stay with the container; host order, inclusive. */
+struct netfw_ports {
+	uint8_t proto;
+	uint16_t first;
+	uint16_t last;
+};
+
+/* Whom the guest sees at the other end of a forwarded connection. */
+enum netfw_source {
+	NETFW_SOURCE_BRIDGE, /* the bridge: a neighbour, whom its firewall lets in */
+	NETFW_SOURCE_CLIENT, /* the client itself; the bridge where an answer would not come back */
+};
+
+/* What the table shall do. The arrays are the caller's. */
+struct netfw_rules {
+	const struct netfw_forward *forwards;
+	size_t n_forwards;
+	const struct netfw_ports *kept;
+	size_t n_kept;
+	enum netfw_source source;
+};
+
+/* What netfw_apply() had to do. */
+enum netfw_change {
+	NETFW_UNCHANGED, /* nothing: the kernel had it all */
+	NETFW_UPDATED,	 /* forwards were added or removed, the rest stayed */
+	NETFW_REPLACED,	 /* the table was built anew */
+};
+
+/* What went through one forward; "in" is towards the guest. IPv4 and IPv6 together. */
+struct netfw_count {
+	uint64_t packets_in, bytes_in;
+	uint64_t packets_out, bytes_out;
+};
+
+/* Who else changed the kernel's ruleset, as far as it was told: of several the last. */
+struct netfw_foreign {
+	uint32_t pid; /* 0: not told */
+	char name[16];
 };
 
 /* What is wanted; everything may be set by people. */
@@ -94,10 +142,10 @@ struct netfw_network {
 	struct in6_addr address6; /* the next three for NO_FORWARDING and ON */
 	uint8_t prefix6;
 	struct in6_addr guest6;
-	unsigned mtu; /* of the uplink */
-	bool moved;   /* the first subnet of the wish was not free */
-	char obstacle
-		[128]; /* what was in its way, as text: "route 192.168.0.0/16 of device eth0" */
+	unsigned mtu;	    /* of the uplink */
+	bool moved;	    /* the first subnet of the wish was not free */
+	char obstacle[128]; /* what was in its way, as text: "route 192.168.0.0/16 of device eth0"
+			     */
 };
 
 struct netfw;
@@ -123,20 +171,67 @@ int netfw_choose(struct netfw *netfw, const struct netfw_wish *wish,
 
 /**
  * netfw_apply() - Make the table match, whatever it was before, in one transaction.
+ * @ret_change: what had to be done; may be NULL
  *
- * On failure the old rules are in force, except with NETFW_FAULT_UNKNOWN. Open connections survive.
+ * What is right already is left alone: doing it twice changes nothing, and a forward more or less
+ * is an element more or less. On failure the old rules are in force, except with
+ * NETFW_FAULT_UNKNOWN. Open connections survive, and so do the counters of a table that is built
+ * anew.
  *
  * Return: 0 or -errno.
  */
 int netfw_apply(struct netfw *netfw, const struct netfw_network *network,
-		const struct netfw_forward *forwards, size_t n_forwards, struct netfw_error *error);
+		const struct netfw_rules *rules, enum netfw_change *ret_change,
+		struct netfw_error *error);
 
 /**
  * netfw_check() - What netfw_apply() would answer; the kernel validates everything and keeps
  * nothing.
  */
 int netfw_check(struct netfw *netfw, const struct netfw_network *network,
-		const struct netfw_forward *forwards, size_t n_forwards, struct netfw_error *error);
+		const struct netfw_rules *rules, struct netfw_error *error);
+
+/**
+ * netfw_end_flows() - End tracked connections that the rules would treat otherwise if they began
+ * now. To be called after a netfw_apply() that changed something.
+ * @removed: also those through forwards that are gone; otherwise they go on
+ * @ret_n: how many; may be NULL
+ *
+ * Always ended are UDP flows to a port that was the container's and is forwarded now: each of the
+ * client's packets would keep such an entry alive, and the guest would never see one. Connections
+ * that have nothing to do with forwards are not touched.
+ *
+ * Return: 0, or -errno; the rules are in force all the same.
+ */
+int netfw_end_flows(struct netfw *netfw, const struct netfw_network *network,
+		    const struct netfw_rules *rules, bool removed, size_t *ret_n,
+		    struct netfw_error *error);
+
+/**
+ * netfw_count() - Read the counters of the table that was applied.
+ * @ret_counts: room for one per forward of @rules, in their order
+ *
+ * Return: 0 or -errno: -ENOENT if the table is gone.
+ */
+int netfw_count(struct netfw *netfw, const struct netfw_rules *rules,
+		struct netfw_count *ret_counts, struct netfw_error *error);
+
+/**
+ * netfw_watch() - Begin to listen for changes of the kernel's ruleset by others.
+ * @ret_fd: readable when netfw_foreign_changes() has something to say; belongs to @netfw
+ *
+ * Return: 0 or -errno.
+ */
+int netfw_watch(struct netfw *netfw, int *ret_fd, struct netfw_error *error);
+
+/**
+ * netfw_foreign_changes() - Did somebody else change any rule since the last netfw_apply()? If so,
+ * apply again: it says NETFW_UNCHANGED if it was not about our table.
+ *
+ * To be called when netfw_watch()'s descriptor is readable, and once after each netfw_apply(),
+ * during which nobody listens.
+ */
+bool netfw_foreign_changes(struct netfw *netfw, struct netfw_foreign *ret_foreign);
 
 /**
  * netfw_link_up() - Make the bridge match, and switch forwarding on. What is right already is left
@@ -153,8 +248,7 @@ int netfw_clear(struct netfw *netfw, const char *bridge, struct netfw_error *err
 
 /**
  * netfw_print() - The table as text that `nft -f` takes and that `nft list table` prints
- * afterwards.
+ * afterwards, with the counters of the table that is there, if there is one and it may be read.
  */
 int netfw_print(struct netfw *netfw, const struct netfw_network *network,
-		const struct netfw_forward *forwards, size_t n_forwards, FILE *out,
-		struct netfw_error *error);
+		const struct netfw_rules *rules, FILE *out, struct netfw_error *error);

@@ -1,37 +1,68 @@
 #include "netfw/print.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 
-void print_element(const struct ruleset *ruleset, const struct map *map,
-		   const struct plan_element *element, FILE *out)
+/* Between two elements of a list that begins with "elements = { ". */
+#define SEPARATOR ",\n\t\t\t     "
+
+static const char *proto_name(uint8_t proto)
 {
-	const void *guest = map->family == AF_INET ? (const void *)&ruleset->guest
-						   : &ruleset->guest6;
+	return proto == IPPROTO_TCP ? "tcp" : "udp";
+}
+
+static void print_element(const struct ruleset *ruleset, const struct set *map,
+			  const struct plan_element *element, FILE *out)
+{
+	const void *guest =
+		map->family == AF_INET ? (const void *)&ruleset->key.guest : &ruleset->key.guest6;
 	char address[INET6_ADDRSTRLEN];
 
-	fprintf(out, "%s . %u", element->proto == IPPROTO_TCP ? "tcp" : "udp", element->first);
-	if (map->ranges)
+	fprintf(out, "%s . %u", proto_name(element->proto), element->first);
+	if (set_has_ranges(map))
 		fprintf(out, "-%u", element->last);
 	fprintf(out, " : %s", inet_ntop(map->family, guest, address, sizeof(address)));
-	if (!map->ranges)
+	if (!set_has_ranges(map))
 		fprintf(out, " . %u", element->guest);
 }
 
-static void print_map(const struct ruleset *ruleset, const struct map *map, FILE *out)
+static void print_map(const struct ruleset *ruleset, const struct set *map, FILE *out)
 {
-	const struct plan_element *elements;
-	size_t n = ruleset_elements(ruleset, map, &elements);
+	const struct plan_list *elements = ruleset_map(ruleset, map);
 
 	fprintf(out, "\tmap %s {\n\t\ttype inet_proto . inet_service : %s%s\n", map->name,
 		map->family == AF_INET ? "ipv4_addr" : "ipv6_addr",
-		map->ranges ? "" : " . inet_service");
-	if (map->ranges)
+		set_has_ranges(map) ? "" : " . inet_service");
+	if (set_has_ranges(map))
 		fprintf(out, "\t\tflags interval\n");
-	for (size_t i = 0; i < n; i++) {
-		fprintf(out, i ? ",\n\t\t\t     " : "\t\telements = { ");
-		print_element(ruleset, map, &elements[i], out);
+	for (size_t i = 0; i < elements->n; i++) {
+		fprintf(out, i ? SEPARATOR : "\t\telements = { ");
+		print_element(ruleset, map, &elements->element[i], out);
 	}
-	fprintf(out, "%s\t}\n\n", n ? " }\n" : "");
+	fprintf(out, "%s\t}\n\n", elements->n ? " }\n" : "");
+}
+
+static void print_counts(const struct ruleset *ruleset, const struct set *set, FILE *out)
+{
+	const struct count_list *counts = ruleset_counts(ruleset, set);
+
+	fprintf(out, "\tset %s {\n\t\ttype ct_dir . inet_proto . inet_service\n", set->name);
+	if (set_has_ranges(set))
+		fprintf(out, "\t\tflags interval\n\t\tcounter\n");
+	else
+		fprintf(out, "\t\tsize %u\n\t\tflags dynamic\n", RULESET_COUNT_PORTS_SIZE);
+	for (size_t i = 0; i < counts->n; i++) {
+		const struct count_element *element = &counts->element[i];
+
+		fprintf(out, "%s%s . %s . %u", i ? SEPARATOR : "\t\telements = { ",
+			element->direction == COUNT_ORIGINAL ? "original" : "reply",
+			proto_name(element->proto), element->first);
+		if (set_has_ranges(set))
+			fprintf(out, "-%u", element->last);
+		fprintf(out, " counter packets %" PRIu64 " bytes %" PRIu64, element->packets,
+			element->bytes);
+	}
+	fprintf(out, "%s\t}\n\n", counts->n ? " }\n" : "");
 }
 
 static void print_chain(const struct ruleset *ruleset, size_t index, FILE *out)
@@ -51,9 +82,13 @@ static void print_chain(const struct ruleset *ruleset, size_t index, FILE *out)
 
 void print_ruleset(const struct ruleset *ruleset, FILE *out)
 {
-	fprintf(out, "table inet %s {\n", ruleset->table);
-	for (size_t i = 0; i < ruleset->n_maps; i++)
-		print_map(ruleset, &ruleset->maps[i], out);
+	fprintf(out, "table inet %s {\n", ruleset->key.table);
+	for (size_t i = 0; i < ruleset->n_sets; i++) {
+		if (set_is_map(&ruleset->sets[i]))
+			print_map(ruleset, &ruleset->sets[i], out);
+		else
+			print_counts(ruleset, &ruleset->sets[i], out);
+	}
 	for (size_t i = 0; i < ruleset->n_chains; i++) {
 		if (i)
 			fprintf(out, "\n");

@@ -11,6 +11,8 @@
  *                the right way, and its firewall sees a neighbour; the world sees the guest's
  *                connections come from the container
  *   forward      only what is about the bridge is judged; all other forwarding is somebody else's
+ *   count_in     what goes to the guest through a forward, and
+ *   count_out    what comes back
  */
 #include "netfw/ruleset.h"
 
@@ -20,29 +22,34 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
 /*
- * Docker's embedded DNS rewrites port 53 of this address in the same hook; it is none of ours. Its
- * chain is at NF_IP_PRI_NAT_DST; at equal priority the chain registered last would run first, so
- * ours is placed behind it.
+ * Docker's chain for its DNS is at NF_IP_PRI_NAT_DST; at equal priority the chain registered last
+ * would run first, so ours is placed behind it.
  */
-#define DOCKER_DNS 0x7f00000b
 #define OUTPUT_PRIORITY (NF_IP_PRI_NAT_DST + 1)
 #define OUTPUT_PRIORITY_TEXT "-99"
-
-/*
- * What the guest asks the bridge for is meant for dnsmasq, even if these ports are forwarded to the
- * guest.
- */
-#define PORT_DNS 53
-#define PORT_DHCP 67
 
 #define CT_ESTABLISHED NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
 #define CT_RELATED NF_CT_STATE_BIT(IP_CT_RELATED)
 
-enum { FORWARDS, GUARD, PREROUTING, OUTPUT, POSTROUTING, FORWARD, TO_GUEST, FROM_GUEST, N_CHAINS };
+enum {
+	FORWARDS,
+	GUARD,
+	PREROUTING,
+	OUTPUT,
+	POSTROUTING,
+	FORWARD,
+	TO_GUEST,
+	FROM_GUEST,
+	COUNT_IN,
+	COUNT_OUT,
+	COUNT,
+	N_CHAINS
+};
 
 static const struct chain chains[] = {
 	[FORWARDS] = { .name = "forwards" },
@@ -56,23 +63,34 @@ static const struct chain chains[] = {
 	[FORWARD] = { "forward", "filter", "forward", NF_INET_FORWARD, NF_IP_PRI_FILTER, "filter" },
 	[TO_GUEST] = { .name = "to_guest" },
 	[FROM_GUEST] = { .name = "from_guest" },
+	/* Where a packet's connection is known and nobody has dropped it yet. */
+	[COUNT_IN] = { "count_in", "filter", "postrouting", NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE,
+		       "mangle" },
+	[COUNT_OUT] = { "count_out", "filter", "prerouting", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE,
+			"mangle" },
+	[COUNT] = { .name = "count" },
 };
 
-static const struct map maps[] = {
-	{ .name = "fwd4", .id = 1, .family = AF_INET },
-	{ .name = "rng4", .id = 2, .family = AF_INET, .ranges = true },
-	{ .name = "fwd6", .id = 3, .family = AF_INET6 },
-	{ .name = "rng6", .id = 4, .family = AF_INET6, .ranges = true },
+enum { FWD4, RNG4, FWD6, RNG6, COUNT_PORTS, COUNT_RANGES, N_SETS };
+
+static const struct set sets[] = {
+	[FWD4] = { "fwd4", 1, SET_MAP_PORTS, AF_INET },
+	[RNG4] = { "rng4", 2, SET_MAP_RANGES, AF_INET },
+	[FWD6] = { "fwd6", 3, SET_MAP_PORTS, AF_INET6 },
+	[RNG6] = { "rng6", 4, SET_MAP_RANGES, AF_INET6 },
+	[COUNT_PORTS] = { "count_ports", 5, SET_COUNT_PORTS, AF_UNSPEC },
+	[COUNT_RANGES] = { "count_ranges", 6, SET_COUNT_RANGES, AF_UNSPEC },
 };
 
 static_assert(N_CHAINS <= RULESET_MAX_CHAINS, "too many chains");
-static_assert(ARRAY_SIZE(maps) <= RULESET_MAX_MAPS, "too many maps");
+static_assert(N_SETS <= RULESET_MAX_SETS, "too many sets");
 
 /** begin() - A new rule at the end of @chain. */
 static struct rule *begin(struct ruleset *ruleset, size_t chain)
 {
 	struct ruleset_rule *rule = &ruleset->rules[ruleset->n_rules++];
 
+	assert(ruleset->n_rules <= RULESET_MAX_RULES);
 	rule->chain = chain;
 	rule_init(&rule->rule);
 	return &rule->rule;
@@ -80,12 +98,15 @@ static struct rule *begin(struct ruleset *ruleset, size_t chain)
 
 static void make_forwards(struct ruleset *ruleset)
 {
-	for (size_t i = 0; i < ruleset->n_maps; i++) {
-		const struct map *map = &ruleset->maps[i];
-		struct rule *rule = begin(ruleset, FORWARDS);
+	for (size_t i = 0; i < ruleset->n_sets; i++) {
+		const struct set *map = &ruleset->sets[i];
+		struct rule *rule;
 
+		if (!set_is_map(map))
+			continue;
+		rule = begin(ruleset, FORWARDS);
 		rule_nfproto(rule, map->family);
-		rule_dnat_map(rule, map->family, map->name, map->id, !map->ranges);
+		rule_dnat_map(rule, map->family, map->name, map->id, !set_has_ranges(map));
 	}
 }
 
@@ -94,7 +115,7 @@ static void make_guard(struct ruleset *ruleset)
 	struct rule *rule = begin(ruleset, GUARD);
 
 	rule_iifname(rule, false, "lo");
-	rule_ip_daddr_8(rule, 127);
+	rule_ip_daddr_8(rule, RULESET_LOOPBACK_OCTET);
 	rule_verdict(rule, NF_DROP, NULL);
 }
 
@@ -103,9 +124,9 @@ static void make_prerouting(struct ruleset *ruleset, const char *bridge)
 	static const struct {
 		uint8_t proto;
 		uint16_t port;
-	} services[] = { { IPPROTO_UDP, PORT_DNS },
-			 { IPPROTO_TCP, PORT_DNS },
-			 { IPPROTO_UDP, PORT_DHCP } };
+	} services[] = { { IPPROTO_UDP, RULESET_PORT_DNS },
+			 { IPPROTO_TCP, RULESET_PORT_DNS },
+			 { IPPROTO_UDP, RULESET_PORT_DHCP } };
 	struct rule *rule;
 
 	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
@@ -127,20 +148,44 @@ static void make_output(struct ruleset *ruleset)
 {
 	struct rule *rule = begin(ruleset, OUTPUT);
 
-	rule_ip_daddr(rule, (struct in_addr){ htonl(DOCKER_DNS) });
+	rule_ip_daddr(rule, (struct in_addr){ htonl(RULESET_DOCKER_DNS) });
 	rule_verdict(rule, NFT_RETURN, NULL);
 	rule = begin(ruleset, OUTPUT);
 	rule_fib_local(rule);
 	rule_verdict(rule, NFT_JUMP, chains[FORWARDS].name);
 }
 
-static void make_postrouting(struct ruleset *ruleset, const char *bridge)
+/**
+ * make_source() - Whom the guest sees. It answers the bridge, which it takes for its neighbour; or
+ * the client, whom it reaches through the bridge, unless the client is on its own side of it, or
+ * has an address that means the guest itself.
+ */
+static void make_source(struct ruleset *ruleset, const char *bridge)
 {
 	struct rule *rule = begin(ruleset, POSTROUTING);
 
-	rule_oifname(rule, true, bridge);
-	rule_ct_dnat(rule);
-	rule_masquerade(rule);
+	if (ruleset->key.source == NETFW_SOURCE_CLIENT) {
+		rule_iifname(rule, true, bridge);
+		rule_oifname(rule, true, bridge);
+		rule_ct_dnat(rule);
+		rule_masquerade(rule);
+		rule = begin(ruleset, POSTROUTING);
+		rule_oifname(rule, true, bridge);
+		rule_ct_dnat(rule);
+		rule_ip_saddr_8(rule, RULESET_LOOPBACK_OCTET);
+		rule_masquerade(rule);
+	} else {
+		rule_oifname(rule, true, bridge);
+		rule_ct_dnat(rule);
+		rule_masquerade(rule);
+	}
+}
+
+static void make_postrouting(struct ruleset *ruleset, const char *bridge)
+{
+	struct rule *rule;
+
+	make_source(ruleset, bridge);
 	rule = begin(ruleset, POSTROUTING);
 	rule_iifname(rule, true, bridge);
 	rule_oifname(rule, false, bridge);
@@ -151,6 +196,16 @@ static void make_forward(struct ruleset *ruleset, const char *bridge)
 {
 	struct rule *rule = begin(ruleset, FORWARD);
 
+	/*
+	 * The guest has the MTU of one uplink; by another one, or further on, there may be less
+	 * room, and whoever sends too much does not always hear of it.
+	 */
+	rule_oifname(rule, true, bridge);
+	rule_clamp_mss(rule);
+	rule = begin(ruleset, FORWARD);
+	rule_iifname(rule, true, bridge);
+	rule_clamp_mss(rule);
+	rule = begin(ruleset, FORWARD);
 	rule_oifname(rule, true, bridge);
 	rule_verdict(rule, NFT_JUMP, chains[TO_GUEST].name);
 	rule = begin(ruleset, FORWARD);
@@ -192,30 +247,79 @@ static void make_from_guest(struct ruleset *ruleset)
 	rule_verdict(rule, NF_ACCEPT, NULL);
 }
 
-int ruleset_make(const char *table, const struct netfw_network *network, const struct plan *plan,
-		 struct ruleset *ret_ruleset)
+/**
+ * make_count() - Each packet once: on its way to the guest, or when it comes from there. Hairpin
+ * passes both places, in both directions.
+ */
+static void make_count(struct ruleset *ruleset, const char *bridge)
 {
-	bool ipv6 = network->ipv6 == NETFW_IPV6_ON || network->ipv6 == NETFW_IPV6_NO_FORWARDING;
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	struct rule *rule = begin(ruleset, COUNT_IN);
+
+	rule_oifname(rule, true, bridge);
+	rule_ct_dnat(rule);
+	rule_ct_direction(rule, IP_CT_DIR_ORIGINAL);
+	rule_verdict(rule, NFT_JUMP, chains[COUNT].name);
+	rule = begin(ruleset, COUNT_OUT);
+	rule_iifname(rule, true, bridge);
+	rule_ct_dnat(rule);
+	rule_ct_direction(rule, IP_CT_DIR_REPLY);
+	rule_verdict(rule, NFT_JUMP, chains[COUNT].name);
+	for (size_t i = 0; i < ARRAY_SIZE(protos); i++) {
+		rule = begin(ruleset, COUNT);
+		rule_l4proto(rule, protos[i]);
+		rule_counted(rule, sets[COUNT_RANGES].name, sets[COUNT_RANGES].id);
+		rule_verdict(rule, NFT_RETURN, NULL);
+		rule = begin(ruleset, COUNT);
+		rule_l4proto(rule, protos[i]);
+		rule_count(rule, sets[COUNT_PORTS].name, sets[COUNT_PORTS].id);
+	}
+}
+
+struct ruleset_key ruleset_key(const char *table, const struct netfw_network *network,
+			       enum netfw_source source)
+{
+	struct ruleset_key key;
+
+	/* The gaps between members, too. */
+	memset(&key, 0, sizeof(key));
+	snprintf(key.table, sizeof(key.table), "%s", table);
+	snprintf(key.bridge, sizeof(key.bridge), "%s", network->bridge);
+	key.guest = network->guest;
+	key.source = source;
+	key.ipv6 = network->ipv6 == NETFW_IPV6_ON || network->ipv6 == NETFW_IPV6_NO_FORWARDING;
+	if (key.ipv6)
+		key.guest6 = network->guest6;
+	return key;
+}
+
+void ruleset_frame(const struct ruleset_key *key, const struct plan *plan,
+		   const struct counts *counts, struct ruleset *ret_ruleset)
+{
 	struct ruleset *ruleset = ret_ruleset;
 
-	*ruleset = (struct ruleset){ .guest = network->guest,
-				     .guest6 = network->guest6,
-				     .plan = plan };
-	snprintf(ruleset->table, sizeof(ruleset->table), "%s", table);
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		if (maps[i].family == AF_INET || ipv6)
-			ruleset->maps[ruleset->n_maps++] = maps[i];
+	*ruleset = (struct ruleset){ .key = *key, .plan = plan, .counts = counts };
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		if (sets[i].family != AF_INET6 || key->ipv6)
+			ruleset->sets[ruleset->n_sets++] = sets[i];
 	}
 	memcpy(ruleset->chains, chains, sizeof(chains));
 	ruleset->n_chains = ARRAY_SIZE(chains);
+}
+
+int ruleset_add_rules(struct ruleset *ruleset)
+{
+	const char *bridge = ruleset->key.bridge;
+
 	make_forwards(ruleset);
 	make_guard(ruleset);
-	make_prerouting(ruleset, network->bridge);
+	make_prerouting(ruleset, bridge);
 	make_output(ruleset);
-	make_postrouting(ruleset, network->bridge);
-	make_forward(ruleset, network->bridge);
-	make_to_guest(ruleset, network->bridge);
+	make_postrouting(ruleset, bridge);
+	make_forward(ruleset, bridge);
+	make_to_guest(ruleset, bridge);
 	make_from_guest(ruleset);
+	make_count(ruleset, bridge);
 	for (size_t i = 0; i < ruleset->n_rules; i++) {
 		if (ruleset->rules[i].rule.failed)
 			return -ENOMEM;
@@ -230,9 +334,22 @@ void ruleset_clear(struct ruleset *ruleset)
 	ruleset->n_rules = 0;
 }
 
-size_t ruleset_elements(const struct ruleset *ruleset, const struct map *map,
-			const struct plan_element **ret_elements)
+bool set_is_map(const struct set *set)
 {
-	*ret_elements = map->ranges ? ruleset->plan->ranges : ruleset->plan->ports;
-	return map->ranges ? ruleset->plan->n_ranges : ruleset->plan->n_ports;
+	return set->kind == SET_MAP_PORTS || set->kind == SET_MAP_RANGES;
+}
+
+bool set_has_ranges(const struct set *set)
+{
+	return set->kind == SET_MAP_RANGES || set->kind == SET_COUNT_RANGES;
+}
+
+const struct plan_list *ruleset_map(const struct ruleset *ruleset, const struct set *set)
+{
+	return set_has_ranges(set) ? &ruleset->plan->ranges : &ruleset->plan->ports;
+}
+
+const struct count_list *ruleset_counts(const struct ruleset *ruleset, const struct set *set)
+{
+	return set_has_ranges(set) ? &ruleset->counts->ranges : &ruleset->counts->ports;
 }

@@ -1,9 +1,10 @@
 /*
- * The ruleset as a model: maps, chains and rules of our table, each rule with its expressions and
+ * The ruleset as a model: sets, chains and rules of our table, each rule with its expressions and
  * its words. Pure. encode.c turns it into netlink messages, print.c into text.
  */
 #pragma once
 
+#include "netfw/count.h"
 #include "netfw/expr.h"
 #include "netfw/netfw.h"
 #include "netfw/plan.h"
@@ -13,16 +14,44 @@
  * a name.
  */
 #define RULESET_TABLE_MAX 32
-#define RULESET_MAX_CHAINS 8
-#define RULESET_MAX_RULES 32
-#define RULESET_MAX_MAPS 4
+#define RULESET_MAX_CHAINS 16
+#define RULESET_MAX_RULES 48
+#define RULESET_MAX_SETS 8
 
-/* A map from protocol and port to where it leads. */
-struct map {
+/*
+ * Room for as many counters as there are ports of two protocols in two directions: packets fill
+ * that set, and it must not become full.
+ */
+#define RULESET_COUNT_PORTS_SIZE (2u * 2u * 65535u)
+
+/*
+ * Docker's embedded DNS rewrites port 53 of this address in the same hook as ours; it is none of
+ * ours.
+ */
+#define RULESET_DOCKER_DNS 0x7f00000bu
+
+/* 127.0.0.0/8 */
+#define RULESET_LOOPBACK_OCTET 127
+
+/*
+ * What the guest asks the bridge for is meant for dnsmasq, even if these ports are forwarded to the
+ * guest.
+ */
+#define RULESET_PORT_DNS 53
+#define RULESET_PORT_DHCP 67
+
+enum set_kind {
+	SET_MAP_PORTS,	  /* hash map from protocol and port to address and port */
+	SET_MAP_RANGES,	  /* interval map from protocol and ports to an address */
+	SET_COUNT_PORTS,  /* counters by direction, protocol and port; filled by packets */
+	SET_COUNT_RANGES, /* the same by ranges; filled by us */
+};
+
+struct set {
 	const char *name;
 	uint32_t id; /* by which rules and elements of the same batch refer to it */
-	uint8_t family;
-	bool ranges; /* interval map to an address; otherwise hash map to address and port */
+	enum set_kind kind;
+	uint8_t family; /* of a map's addresses */
 };
 
 struct chain {
@@ -39,33 +68,55 @@ struct ruleset_rule {
 	struct rule rule;
 };
 
-struct ruleset {
+/* What the rules depend on beside the plan: two of them that are equal have the same rules. */
+struct ruleset_key {
 	char table[RULESET_TABLE_MAX];
+	char bridge[IF_NAMESIZE];
 	struct in_addr guest;
 	struct in6_addr guest6;
-	const struct plan *plan; /* the elements of all maps; the caller's */
-	struct map maps[RULESET_MAX_MAPS];
-	size_t n_maps;
+	bool ipv6;
+	enum netfw_source source;
+};
+
+struct ruleset {
+	struct ruleset_key key;
+	const struct plan *plan;     /* the elements of the maps; the caller's */
+	const struct counts *counts; /* the elements of the counting sets; the caller's */
+	struct set sets[RULESET_MAX_SETS];
+	size_t n_sets;
 	struct chain chains[RULESET_MAX_CHAINS];
 	size_t n_chains;
 	struct ruleset_rule rules[RULESET_MAX_RULES]; /* in the order of the chains */
 	size_t n_rules;
 };
 
+/** ruleset_key() - All bytes are set, so keys may be compared as memory. */
+struct ruleset_key ruleset_key(const char *table, const struct netfw_network *network,
+			       enum netfw_source source);
+
 /**
- * ruleset_make() - Everything that the table shall hold.
- * @plan: must live as long as the ruleset
- * @ret_ruleset: to be emptied with ruleset_clear(), also on failure
- *
- * Return: 0 or -ENOMEM.
+ * ruleset_frame() - Sets and chains, no rules yet: enough to change elements.
+ * @plan: must live as long as the ruleset; so must @counts, in which ranges are those of the plan
  */
-int ruleset_make(const char *table, const struct netfw_network *network, const struct plan *plan,
-		 struct ruleset *ret_ruleset);
+void ruleset_frame(const struct ruleset_key *key, const struct plan *plan,
+		   const struct counts *counts, struct ruleset *ret_ruleset);
+
+/**
+ * ruleset_add_rules() - Everything that the table shall hold. To be emptied with ruleset_clear(),
+ * also on failure. Return: 0 or -ENOMEM.
+ */
+int ruleset_add_rules(struct ruleset *ruleset);
 
 void ruleset_clear(struct ruleset *ruleset);
 
-/**
- * ruleset_elements() - The elements of @map: the plan's ports or its ranges. Return: their number.
- */
-size_t ruleset_elements(const struct ruleset *ruleset, const struct map *map,
-			const struct plan_element **ret_elements);
+/** set_is_map() - Otherwise it counts. */
+bool set_is_map(const struct set *set);
+
+/** set_has_ranges() - Are its elements ranges of ports? */
+bool set_has_ranges(const struct set *set);
+
+/** ruleset_map() - The elements that the map @set shall have. */
+const struct plan_list *ruleset_map(const struct ruleset *ruleset, const struct set *set);
+
+/** ruleset_counts() - The elements that the counting @set shall have. */
+const struct count_list *ruleset_counts(const struct ruleset *ruleset, const struct set *set);

@@ -213,8 +213,8 @@ int talk_batch(struct talk *talk, const void *data, size_t length, struct talk_a
 	if (r < 0)
 		return r;
 	for (;;) {
-		ssize_t n = recv(mnl_socket_get_fd(talk->socket), buffer, sizeof(buffer),
-				 MSG_DONTWAIT);
+		ssize_t n =
+			recv(mnl_socket_get_fd(talk->socket), buffer, sizeof(buffer), MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -6,6 +6,7 @@
 #include "netfw/attr.h"
 #include "netfw/encode.h"
 #include "netfw/explain.h"
+#include "netfw_fixture.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,8 +21,7 @@
 #define N_PORTS 600
 
 static struct netfw_forward forwards[N_PORTS + 1];
-static struct plan plan;
-static struct ruleset ruleset;
+static struct made made;
 static struct batch batch;
 static uint32_t sequence;
 static struct netfw_error error;
@@ -29,6 +29,8 @@ static struct netfw_error error;
 static int make(void **state)
 {
 	struct netfw_network network = { .bridge = "virbr1", .prefix = 24, .mtu = 1500 };
+	const struct netfw_rules rules = { .forwards = forwards,
+					   .n_forwards = ARRAY_SIZE(forwards) };
 
 	(void)state;
 	network.guest.s_addr = inet_addr("192.168.121.68");
@@ -36,16 +38,15 @@ static int make(void **state)
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		uint16_t port = (uint16_t)(1000 + 2 * (N_PORTS - i));
 
-		forwards[i] = (struct netfw_forward){ IPPROTO_TCP, port, port, port };
+		forwards[i] = (struct netfw_forward){ IPPROTO_TCP, port, port, port, false };
 	}
-	forwards[N_PORTS] = (struct netfw_forward){ IPPROTO_UDP, 50, 60, 50 };
-	assert_int_equal(plan_make(forwards, ARRAY_SIZE(forwards), &plan, NULL), 0);
-	assert_int_equal(ruleset_make("casement", &network, &plan, &ruleset), 0);
+	forwards[N_PORTS] = (struct netfw_forward){ IPPROTO_UDP, 50, 60, 50, false };
+	make_ruleset(&made, &network, &rules);
 	/* Close to the end of the numbers, so that they wrap around in mid-batch. */
 	sequence = UINT32_MAX - 5;
 	batch_init(&batch, &sequence);
 	batch_begin(&batch);
-	encode_ruleset(&batch, &ruleset);
+	encode_ruleset(&batch, &made.ruleset);
 	batch_end(&batch);
 	assert_int_equal(batch.error, 0);
 	return 0;
@@ -55,8 +56,7 @@ static int clear(void **state)
 {
 	(void)state;
 	batch_clear(&batch);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
+	clear_ruleset(&made);
 	return 0;
 }
 
@@ -97,11 +97,11 @@ static void explained(uint32_t number, uint32_t offset, int code, enum netfw_fau
 	struct talk_answer answer = { .code = code, .sequence = number, .offset = offset };
 
 	error = (struct netfw_error){ .forward = 12345 };
-	assert_int_equal(explain_batch(&batch, &plan, &answer, &error), code);
+	assert_int_equal(explain_batch(&batch, &answer, &error), code);
 	assert_string_equal(error.text, text);
 	assert_int_equal(error.fault, fault);
 	assert_int_equal(error.code, code);
-	assert_int_equal(explain_batch(&batch, &plan, &answer, NULL), code);
+	assert_int_equal(explain_batch(&batch, &answer, NULL), code);
 }
 
 static void test_begin(void **state)
@@ -159,8 +159,8 @@ static void test_modules(void **state)
 		  "the kernel does not know nftables chains of type nat: load the module "
 		  "nft_chain_nat on the host "
 		  "(modprobe nft_chain_nat)");
-	explained(find(BATCH_MAP, "rng4", 0), 0, -EOPNOTSUPP, NETFW_FAULT_KERNEL,
-		  "the kernel does not know nftables maps of this kind: load the module "
+	explained(find(BATCH_SET, "rng4", 0), 0, -EOPNOTSUPP, NETFW_FAULT_KERNEL,
+		  "the kernel does not know nftables sets of this kind: load the module "
 		  "nf_tables_set on the host "
 		  "(modprobe nf_tables_set)");
 	explained(find(BATCH_TABLE, NULL, 0), 0, -EAFNOSUPPORT, NETFW_FAULT_KERNEL,
@@ -178,8 +178,8 @@ static void test_objects(void **state)
 		  "table inet casement belongs to another process that is still running");
 	explained(find(BATCH_TABLE, NULL, 2), 0, -EINVAL, NETFW_FAULT_SYSTEM,
 		  "table inet casement: Invalid argument");
-	explained(find(BATCH_MAP, "fwd4", 0), 0, -EINVAL, NETFW_FAULT_SYSTEM,
-		  "map fwd4: Invalid argument");
+	explained(find(BATCH_SET, "fwd4", 0), 0, -EINVAL, NETFW_FAULT_SYSTEM,
+		  "set fwd4: Invalid argument");
 	explained(find(BATCH_CHAIN, "to_guest", 0), 0, -ENOENT, NETFW_FAULT_SYSTEM,
 		  "chain to_guest: No such file or directory");
 	explained(rule, expression_offset(rule, "fib"), -EINVAL, NETFW_FAULT_SYSTEM,
@@ -205,7 +205,7 @@ static void test_elements(void **state)
 		const struct batch_object *object = batch_find(&batch, number, &message);
 		uint32_t offset = object->offset + (index % 250) * object->size;
 
-		assert_int_equal(object->first, index / 250 * 250);
+		assert_ptr_equal(object->elements, made.plan.ports.element + index / 250 * 250);
 		snprintf(text, sizeof(text),
 			 "forward %u, tcp port %u: the kernel says: File exists", N_PORTS - index,
 			 1002 + 2 * index);
@@ -214,9 +214,9 @@ static void test_elements(void **state)
 		explained(number, offset + object->size - 1, -EEXIST, NETFW_FAULT_FORWARD, text);
 	}
 	explained(find(BATCH_ELEMENTS, "fwd4", 2), 0, -ENOMEM, NETFW_FAULT_SYSTEM,
-		  "elements of map fwd4: Cannot allocate memory");
+		  "elements of fwd4: Cannot allocate memory");
 	explained(find(BATCH_ELEMENTS, "fwd4", 2), 60000, -EEXIST, NETFW_FAULT_SYSTEM,
-		  "elements of map fwd4: File exists");
+		  "elements of fwd4: File exists");
 	explained(find(BATCH_ELEMENTS, "rng4", 0), 60, -EEXIST, NETFW_FAULT_FORWARD,
 		  "forward 601, udp port 50: the kernel says: File exists");
 	assert_int_equal(error.forward, N_PORTS);
@@ -230,7 +230,7 @@ static void test_kernels_words(void **state)
 				      .text = "no such hook" };
 
 	(void)state;
-	assert_int_equal(explain_batch(&batch, NULL, &answer, &error), -EINVAL);
+	assert_int_equal(explain_batch(&batch, &answer, &error), -EINVAL);
 	assert_string_equal(error.text, "chain guard: no such hook");
 }
 

@@ -12,6 +12,7 @@
 #include "netfw/dnsmasq.h"
 #include "netfw/encode.h"
 #include "netfw/print.h"
+#include "netfw_fixture.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -26,9 +27,9 @@ static const uint8_t guest_mac[] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
 
 /* Every kind of forward: a port, a remap, a range, a shifted range. */
 static const struct netfw_forward all_kinds[] = {
-	{ IPPROTO_TCP, 3389, 3389, 3389 },   { IPPROTO_UDP, 3389, 3389, 3389 },
-	{ IPPROTO_TCP, 15985, 15985, 5985 }, { IPPROTO_TCP, 40000, 40010, 40000 },
-	{ IPPROTO_UDP, 4000, 4001, 5000 },
+	{ IPPROTO_TCP, 3389, 3389, 3389, false },   { IPPROTO_UDP, 3389, 3389, 3389, false },
+	{ IPPROTO_TCP, 15985, 15985, 5985, false }, { IPPROTO_TCP, 40000, 40010, 40000, false },
+	{ IPPROTO_UDP, 4000, 4001, 5000, false },
 };
 
 static struct netfw_network example(enum netfw_ipv6 ipv6)
@@ -146,24 +147,16 @@ static void dump_list(const struct nlattr *list, FILE *out)
 static const char *type_name(const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type) {
-	case NFNL_MSG_BATCH_BEGIN:
-		return "BATCH_BEGIN";
-	case NFNL_MSG_BATCH_END:
-		return "BATCH_END";
-	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE:
-		return "NEWTABLE";
-	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE:
-		return "DELTABLE";
-	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET:
-		return "NEWSET";
-	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN:
-		return "NEWCHAIN";
-	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM:
-		return "NEWSETELEM";
-	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE:
-		return "NEWRULE";
-	default:
-		return "?";
+	case NFNL_MSG_BATCH_BEGIN: return "BATCH_BEGIN";
+	case NFNL_MSG_BATCH_END: return "BATCH_END";
+	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE: return "NEWTABLE";
+	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE: return "DELTABLE";
+	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET: return "NEWSET";
+	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN: return "NEWCHAIN";
+	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM: return "NEWSETELEM";
+	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM: return "DELSETELEM";
+	case NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE: return "NEWRULE";
+	default: return "?";
 	}
 }
 
@@ -191,71 +184,135 @@ static void dump_message(const struct nlmsghdr *message, const struct batch_obje
 	fputc('\n', out);
 }
 
-/** make() - Plan and ruleset of the example. */
-static void make(struct plan *plan, struct ruleset *ruleset, enum netfw_ipv6 ipv6,
-		 size_t n_forwards)
+/* Counters of a table that is built anew: both directions of a port and of the range. */
+static const struct count_element counted_ports[] = {
+	{ COUNT_ORIGINAL, IPPROTO_TCP, 3389, 3389, 5, 300 },
+	{ COUNT_REPLY, IPPROTO_TCP, 3389, 3389, 4, 1 << 20 },
+};
+static const struct count_element counted_ranges[] = {
+	{ COUNT_ORIGINAL, IPPROTO_TCP, 40000, 40010, 1, 60 },
+	{ COUNT_REPLY, IPPROTO_TCP, 40000, 40010, 0, 0 },
+};
+
+/** make() - The example. */
+static void make(struct made *made, enum netfw_ipv6 ipv6, size_t n_forwards,
+		 enum netfw_source source, bool counted)
 {
 	struct netfw_network network = example(ipv6);
+	const struct netfw_rules rules = { .forwards = all_kinds,
+					   .n_forwards = n_forwards,
+					   .source = source };
 
-	assert_int_equal(plan_make(all_kinds, n_forwards, plan, NULL), 0);
-	assert_int_equal(ruleset_make("casement", &network, plan, ruleset), 0);
+	*made = (struct made){ 0 };
+	for (size_t i = 0; counted && i < ARRAY_SIZE(counted_ports); i++) {
+		assert_int_equal(count_push(&made->counts.ports, &counted_ports[i]), 0);
+		assert_int_equal(count_push(&made->counts.ranges, &counted_ranges[i]), 0);
+	}
+	make_ruleset(made, &network, &rules);
 }
 
-static void test_messages(void **state)
+/** dump_batch() - Every message of @batch, whose first one has the number 42. */
+static void dump_batch(const struct batch *batch, FILE *out)
 {
-	autofree char *text = NULL;
-	uint32_t sequence = 41;
-	struct ruleset ruleset;
-	struct batch batch;
-	struct plan plan;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	(void)state;
-	make(&plan, &ruleset, NETFW_IPV6_ON, ARRAY_SIZE(all_kinds));
-	batch_init(&batch, &sequence);
-	batch_begin(&batch);
-	encode_ruleset(&batch, &ruleset);
-	batch_end(&batch);
-	assert_int_equal(batch.error, 0);
-	assert_int_equal(sequence, 41 + batch.n_objects);
-	for (uint32_t i = 0; i < batch.n_objects; i++) {
+	assert_int_equal(batch->error, 0);
+	for (uint32_t i = 0; i < batch->n_objects; i++) {
 		const struct nlmsghdr *message;
-		const struct batch_object *object = batch_find(&batch, 42 + i, &message);
+		const struct batch_object *object = batch_find(batch, 42 + i, &message);
 
 		assert_non_null(object);
 		assert_int_equal(message->nlmsg_seq, 42 + i);
 		dump_message(message, object, out);
 	}
-	assert_int_equal(fclose(out), 0);
-	assert_golden("messages.txt", text);
-	batch_clear(&batch);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
 }
 
-static void golden_text(const char *name, enum netfw_ipv6 ipv6, size_t n_forwards)
+static void golden_messages(const char *name, enum netfw_source source)
 {
 	autofree char *text = NULL;
-	struct ruleset ruleset;
-	struct plan plan;
+	uint32_t sequence = 41;
+	struct batch batch;
+	struct made made;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	make(&plan, &ruleset, ipv6, n_forwards);
-	print_ruleset(&ruleset, out);
+	make(&made, NETFW_IPV6_ON, ARRAY_SIZE(all_kinds), source, true);
+	batch_init(&batch, &sequence);
+	batch_begin(&batch);
+	encode_ruleset(&batch, &made.ruleset);
+	batch_end(&batch);
+	assert_int_equal(sequence, 41 + batch.n_objects);
+	dump_batch(&batch, out);
 	assert_int_equal(fclose(out), 0);
 	assert_golden(name, text);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
+	batch_clear(&batch);
+	clear_ruleset(&made);
+}
+
+static void test_messages(void **state)
+{
+	(void)state;
+	golden_messages("messages.txt", NETFW_SOURCE_BRIDGE);
+	golden_messages("messages-client.txt", NETFW_SOURCE_CLIENT);
+}
+
+/** test_change() - Elements that come and go: of a set that is there already. */
+static void test_change(void **state)
+{
+	autofree char *text = NULL;
+	uint32_t sequence = 41;
+	struct batch batch;
+	struct made made;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	make(&made, NETFW_IPV6_OFF, ARRAY_SIZE(all_kinds), NETFW_SOURCE_BRIDGE, true);
+	batch_init(&batch, &sequence);
+	batch_begin(&batch);
+	for (size_t i = 0; i < made.ruleset.n_sets; i++) {
+		const struct set *set = &made.ruleset.sets[i];
+		const struct plan_list *elements = ruleset_map(&made.ruleset, set);
+
+		for (uint16_t type = NFT_MSG_DELSETELEM;; type = NFT_MSG_NEWSETELEM) {
+			if (set_is_map(set))
+				encode_elements(&batch, &made.ruleset, set, type, elements->element,
+						1);
+			else if (set_has_ranges(set))
+				encode_counts(&batch, &made.ruleset, set, type, counted_ranges, 1);
+			if (type == NFT_MSG_NEWSETELEM)
+				break;
+		}
+	}
+	batch_end(&batch);
+	dump_batch(&batch, out);
+	assert_int_equal(fclose(out), 0);
+	assert_golden("change.txt", text);
+	batch_clear(&batch);
+	clear_ruleset(&made);
+}
+
+static void golden_text(const char *name, enum netfw_ipv6 ipv6, size_t n_forwards,
+			enum netfw_source source, bool counted)
+{
+	autofree char *text = NULL;
+	struct made made;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	make(&made, ipv6, n_forwards, source, counted);
+	print_ruleset(&made.ruleset, out);
+	assert_int_equal(fclose(out), 0);
+	assert_golden(name, text);
+	clear_ruleset(&made);
 }
 
 static void test_text(void **state)
 {
 	(void)state;
-	golden_text("table.nft", NETFW_IPV6_ON, ARRAY_SIZE(all_kinds));
-	golden_text("table-ipv4.nft", NETFW_IPV6_OFF, 2);
-	golden_text("table-empty.nft", NETFW_IPV6_NONE, 0);
+	golden_text("table.nft", NETFW_IPV6_ON, ARRAY_SIZE(all_kinds), NETFW_SOURCE_BRIDGE, true);
+	golden_text("table-client.nft", NETFW_IPV6_OFF, ARRAY_SIZE(all_kinds), NETFW_SOURCE_CLIENT,
+		    false);
+	golden_text("table-ipv4.nft", NETFW_IPV6_OFF, 2, NETFW_SOURCE_BRIDGE, false);
+	golden_text("table-empty.nft", NETFW_IPV6_NONE, 0, NETFW_SOURCE_BRIDGE, false);
 }
 
 static void golden_dnsmasq(const char *name, enum netfw_ipv6 ipv6, const char *user)
@@ -284,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_dnsmasq),
 	};

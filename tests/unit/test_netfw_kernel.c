@@ -4,13 +4,17 @@
  * bytes; the kernel is to notice and the library to explain.
  */
 #include "lib/util.h"
+#include "netfw/attr.h"
 #include "netfw/encode.h"
 #include "netfw/explain.h"
 #include "netfw/netfw.h"
+#include "netfw/transact.h"
+#include "netfw_fixture.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <sched.h>
@@ -42,7 +46,7 @@ static int enter(void **state)
 	network.guest.s_addr = inet_addr("192.168.121.68");
 	for (unsigned i = 0; i < MANY; i++)
 		forwards[i] = (struct netfw_forward){ IPPROTO_TCP, (uint16_t)(i + 1),
-						      (uint16_t)(i + 1), 3389 };
+						      (uint16_t)(i + 1), 3389, false };
 	return 0;
 }
 
@@ -77,13 +81,62 @@ static int on_table(const struct nlmsghdr *message, void *context)
 static unsigned count(uint16_t type)
 {
 	char buffer[64];
-	struct nlmsghdr *message = talk_message(&filter, buffer,
-						(uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), 0);
+	struct nlmsghdr *message =
+		talk_message(&filter, buffer, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), 0);
 	unsigned n = 0;
 
 	mnl_nlmsg_put_extra_header(message, sizeof(struct nfgenmsg));
 	assert_int_equal(talk_dump(&filter, message, on_table, &n), 0);
 	return n;
+}
+
+static int on_elements(const struct nlmsghdr *message, void *context)
+{
+	const struct nlattr *attr[NFTA_SET_ELEM_LIST_MAX + 1], *element = NULL;
+	unsigned *n = context;
+
+	attr_index(message, sizeof(struct nfgenmsg), attr, ARRAY_SIZE(attr));
+	while (attr[NFTA_SET_ELEM_LIST_ELEMENTS] &&
+	       (element = attr_next_nested(attr[NFTA_SET_ELEM_LIST_ELEMENTS], element)))
+		++*n;
+	return MNL_CB_OK;
+}
+
+/** elements() - How many elements fwd4 of our table has; 0 if there is none. */
+static unsigned elements(void)
+{
+	char buffer[128];
+	struct nlmsghdr *message =
+		talk_message(&filter, buffer, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0);
+	struct nfgenmsg *general = mnl_nlmsg_put_extra_header(message, sizeof(*general));
+	unsigned n = 0;
+	int r;
+
+	general->nfgen_family = NFPROTO_INET;
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, "casement");
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, "fwd4");
+	r = talk_dump(&filter, message, on_elements, &n);
+	assert_true(r == 0 || r == -ENOENT);
+	return n;
+}
+
+/** generation() - Number of the ruleset's state. */
+static uint32_t generation(void)
+{
+	uint32_t number = 0;
+
+	assert_int_equal(transact_generation(&filter, &number, NULL), 0);
+	return number;
+}
+
+/** apply() - Apply the first @n forwards; what was done, or -errno. */
+static int apply(size_t n)
+{
+	const struct netfw_rules rules = { .forwards = forwards, .n_forwards = n };
+	enum netfw_change change = NETFW_UNCHANGED;
+	int r = netfw_apply(netfw, &network, &rules, &change, &error);
+
+	return r < 0 ? r : (int)change;
 }
 
 /** send_batch() - Send a batch that is based on no particular state. */
@@ -96,19 +149,25 @@ static struct talk_answer send_batch(struct batch *batch)
 	return answer;
 }
 
-static void build(struct batch *batch, struct ruleset *ruleset, const struct plan *plan)
+/** build() - The table with @n forwards, as a batch. */
+static void build(struct batch *batch, struct made *made, size_t n)
 {
-	assert_int_equal(ruleset_make("casement", &network, plan, ruleset), 0);
+	const struct netfw_rules rules = { .forwards = forwards, .n_forwards = n };
+
+	*made = (struct made){ 0 };
+	make_ruleset(made, &network, &rules);
 	batch_init(batch, &filter.sequence);
 	batch_begin(batch);
-	encode_ruleset(batch, ruleset);
+	encode_ruleset(batch, &made->ruleset);
 	batch_end(batch);
 }
 
 static void test_check_keeps_nothing(void **state)
 {
+	const struct netfw_rules rules = { .forwards = forwards, .n_forwards = MANY };
+
 	(void)state;
-	assert_int_equal(netfw_check(netfw, &network, forwards, MANY, &error), 0);
+	assert_int_equal(netfw_check(netfw, &network, &rules, &error), 0);
 	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
 }
 
@@ -117,18 +176,51 @@ static void test_apply_and_clear(void **state)
 	unsigned rules;
 
 	(void)state;
-	assert_int_equal(netfw_apply(netfw, &network, forwards, 1, &error), 0);
+	assert_int_equal(apply(1), NETFW_REPLACED);
 	assert_int_equal(count(NFT_MSG_GETTABLE), 1);
 	rules = count(NFT_MSG_GETRULE);
 	assert_true(rules > 15);
-	assert_int_equal(netfw_apply(netfw, &network, forwards, 2, &error), 0);
-	assert_int_equal(netfw_check(netfw, &network, forwards, 2, &error), 0);
+	assert_int_equal(apply(2), NETFW_UPDATED);
+	assert_int_equal(elements(), 2);
 	assert_int_equal(count(NFT_MSG_GETTABLE), 1);
 	assert_int_equal(count(NFT_MSG_GETRULE), rules);
+	assert_int_equal(apply(0), NETFW_UPDATED);
+	assert_int_equal(elements(), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(netfw_clear(netfw, "virbr1", &error), 0);
 		assert_int_equal(count(NFT_MSG_GETTABLE), 0);
 	}
+}
+
+/**
+ * test_unchanged() - Nothing to do is nothing done: from memory, by another handle that has to read
+ * the table, and after somebody changed something else.
+ */
+static void test_unchanged(void **state)
+{
+	struct netfw *other = NULL, *mine = netfw;
+	uint32_t before;
+
+	(void)state;
+	assert_int_equal(apply(100), NETFW_REPLACED);
+	before = generation();
+	assert_int_equal(apply(100), NETFW_UNCHANGED);
+	assert_int_equal(netfw_open("casement", &other, &error), 0);
+	netfw = other;
+	assert_int_equal(apply(100), NETFW_UNCHANGED);
+	assert_int_equal(generation(), before);
+	assert_int_equal(apply(99), NETFW_UPDATED);
+	netfw = mine;
+	assert_int_equal(apply(100), NETFW_UPDATED);
+	assert_int_equal(elements(), 100);
+	netfw_close(other);
+
+	assert_int_equal(netfw_open("somebody", &other, &error), 0);
+	assert_int_equal(netfw_clear(other, "none", &error), 0);
+	before = generation();
+	assert_int_equal(apply(100), NETFW_UNCHANGED);
+	assert_int_equal(generation(), before);
+	netfw_close(other);
 }
 
 int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
@@ -158,14 +250,120 @@ static void test_size(void **state)
 
 	(void)state;
 	small_buffers = true;
-	assert_int_equal(netfw_apply(netfw, &network, forwards, 100, &error), 0);
+	assert_int_equal(apply(100), NETFW_REPLACED);
 	rules = count(NFT_MSG_GETRULE);
-	assert_int_equal(netfw_apply(netfw, &network, forwards, MANY, &error), -EMSGSIZE);
+	assert_int_equal(apply(MANY), -EMSGSIZE);
 	assert_int_equal(error.fault, NETFW_FAULT_SIZE);
 	assert_non_null(strstr(error.text, "set net.core.wmem_max to "));
 	assert_int_equal(count(NFT_MSG_GETRULE), rules);
+	assert_int_equal(elements(), 100);
+	/* What still fits is taken as ever. */
+	assert_int_equal(apply(101), NETFW_UPDATED);
 	small_buffers = false;
-	assert_int_equal(netfw_apply(netfw, &network, forwards, MANY, &error), 0);
+	assert_int_equal(apply(MANY), NETFW_UPDATED);
+	assert_int_equal(elements(), MANY);
+}
+
+ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __real_mnl_socket_sendto(const struct mnl_socket *socket, const void *data, size_t size);
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *socket, const void *data, size_t size);
+
+/* How many times the fault happens. */
+static int overflows, cuts, interferences;
+static struct netfw *interferer;
+
+/** __wrap_recv() - A receive buffer that was too small for the kernel's answers. */
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
+{
+	if (overflows > 0) {
+		overflows--;
+		errno = ENOBUFS;
+		return -1;
+	}
+	return __real_recv(fd, buffer, size, flags);
+}
+
+static bool is_batch(const void *data)
+{
+	return ((const struct nlmsghdr *)data)->nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+}
+
+/** __wrap_mnl_socket_sendto() - Batches lose their end, or somebody else is a moment faster. */
+ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *socket, const void *data, size_t size)
+{
+	if (is_batch(data) && interferences > 0) {
+		int left = interferences - 1;
+
+		interferences = 0;
+		assert_int_equal(netfw_clear(interferer, "none", &error), 0);
+		interferences = left;
+	}
+	if (is_batch(data) && cuts > 0) {
+		const size_t end = NLMSG_HDRLEN + sizeof(struct nfgenmsg);
+		ssize_t sent = __real_mnl_socket_sendto(socket, data, size - end);
+
+		cuts--;
+		return sent < 0 ? sent : (ssize_t)size;
+	}
+	return __real_mnl_socket_sendto(socket, data, size);
+}
+
+/** test_overflow() - The answers are lost: whether the kernel took it, its state has to tell. */
+static void test_overflow(void **state)
+{
+	(void)state;
+	assert_int_equal(apply(10), NETFW_REPLACED);
+	overflows = 1;
+	assert_int_equal(apply(20), NETFW_UPDATED);
+	assert_int_equal(elements(), 20);
+	/* Of a table as well. */
+	assert_int_equal(netfw_clear(netfw, "virbr1", &error), 0);
+	overflows = 1;
+	assert_int_equal(apply(10), NETFW_REPLACED);
+	assert_int_equal(elements(), 10);
+	/* Not taken, and the complaint lost: said, and nothing changed. */
+	overflows = cuts = 1;
+	assert_int_equal(apply(20), -EIO);
+	assert_non_null(strstr(error.text, "the old one is in force"));
+	assert_int_equal(elements(), 10);
+	/* What it knew of the table is still right. */
+	assert_int_equal(apply(10), NETFW_UNCHANGED);
+	assert_int_equal(apply(11), NETFW_UPDATED);
+}
+
+/** test_cut() - A batch without its end is ignored by the kernel without a word. */
+static void test_cut(void **state)
+{
+	(void)state;
+	cuts = 1;
+	assert_int_equal(apply(10), -EIO);
+	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
+	assert_int_equal(apply(10), NETFW_REPLACED);
+	cuts = 1;
+	assert_int_equal(apply(20), -EIO);
+	assert_int_equal(elements(), 10);
+	assert_int_equal(apply(20), NETFW_UPDATED);
+	assert_int_equal(elements(), 20);
+}
+
+/** test_interference() - Somebody changes another table between our look and our step. */
+static void test_interference(void **state)
+{
+	(void)state;
+	assert_int_equal(netfw_open("somebody", &interferer, &error), 0);
+	assert_int_equal(apply(10), NETFW_REPLACED);
+	interferences = 3;
+	assert_int_equal(apply(20), NETFW_UPDATED);
+	assert_int_equal(interferences, 0);
+	assert_int_equal(elements(), 20);
+	interferences = 1000;
+	assert_int_equal(apply(30), -EBUSY);
+	assert_non_null(strstr(error.text, "the old ruleset is in force"));
+	assert_int_equal(elements(), 20);
+	interferences = 0;
+	assert_int_equal(apply(30), NETFW_UPDATED);
+	netfw_close(interferer);
 }
 
 /**
@@ -173,21 +371,19 @@ static void test_size(void **state)
  */
 static void test_expression(void **state)
 {
-	struct ruleset ruleset;
 	struct talk_answer answer;
-	struct plan plan;
 	struct batch batch;
+	struct made made;
 	char *name;
 
 	(void)state;
-	assert_int_equal(plan_make(forwards, 1, &plan, NULL), 0);
-	build(&batch, &ruleset, &plan);
+	build(&batch, &made, 1);
 	name = memmem(batch.data, batch.length, "masq", 5);
 	assert_non_null(name);
 	name[3] = 'k';
 	answer = send_batch(&batch);
 	assert_int_equal(answer.code, -ENOENT);
-	assert_int_equal(explain_batch(&batch, &plan, &answer, &error), -ENOENT);
+	assert_int_equal(explain_batch(&batch, &answer, &error), -ENOENT);
 	assert_int_equal(error.fault, NETFW_FAULT_KERNEL);
 	assert_string_equal(
 		error.text,
@@ -195,8 +391,7 @@ static void test_expression(void **state)
 		"nf_tables on the host (modprobe nf_tables)");
 	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
 	batch_clear(&batch);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
+	clear_ruleset(&made);
 }
 
 /**
@@ -205,48 +400,138 @@ static void test_expression(void **state)
  */
 static void test_element(void **state)
 {
-	struct ruleset ruleset;
+	const struct netfw_rules rules = { .forwards = forwards, .n_forwards = 600 };
 	struct talk_answer answer;
-	struct plan plan;
+	struct ruleset_key key = ruleset_key("casement", &network, NETFW_SOURCE_BRIDGE);
+	struct made made = { 0 };
 	struct batch batch;
 
 	(void)state;
-	assert_int_equal(plan_make(forwards, 600, &plan, NULL), 0);
+	assert_int_equal(plan_make(&rules, &made.plan, NULL), 0);
 	/* The planner would have found this. */
-	plan.ports[450].first = plan.ports[7].first;
-	plan.ports[450].guest = 22;
-	build(&batch, &ruleset, &plan);
+	made.plan.ports.element[450].first = made.plan.ports.element[7].first;
+	made.plan.ports.element[450].guest = 22;
+	ruleset_frame(&key, &made.plan, &made.counts, &made.ruleset);
+	assert_int_equal(ruleset_add_rules(&made.ruleset), 0);
+	batch_init(&batch, &filter.sequence);
+	batch_begin(&batch);
+	encode_ruleset(&batch, &made.ruleset);
+	batch_end(&batch);
 	answer = send_batch(&batch);
 	assert_int_equal(answer.code, -EEXIST);
-	assert_int_equal(explain_batch(&batch, &plan, &answer, &error), -EEXIST);
+	assert_int_equal(explain_batch(&batch, &answer, &error), -EEXIST);
 	assert_int_equal(error.fault, NETFW_FAULT_FORWARD);
 	assert_int_equal(error.forward, 450);
 	assert_string_equal(error.text, "forward 451, tcp port 8: the kernel says: File exists");
 	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
 	batch_clear(&batch);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
+	clear_ruleset(&made);
 }
 
 /** test_stale() - A transaction that is based on an older state is refused as a whole. */
 static void test_stale(void **state)
 {
-	struct ruleset ruleset;
 	struct talk_answer answer;
-	struct plan plan;
 	struct batch batch;
+	struct made made;
 
 	(void)state;
-	assert_int_equal(plan_make(forwards, 1, &plan, NULL), 0);
-	build(&batch, &ruleset, &plan);
+	build(&batch, &made, 1);
 	batch_set_generation(&batch, 0x7fffffff);
 	answer = send_batch(&batch);
 	assert_int_equal(answer.code, -ERESTART);
 	assert_int_equal(answer.sequence, batch.first);
 	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
 	batch_clear(&batch);
-	ruleset_clear(&ruleset);
-	plan_clear(&plan);
+	clear_ruleset(&made);
+}
+
+/** test_counts() - A table that is built anew begins with what the old one had counted. */
+static void test_counts(void **state)
+{
+	static const struct netfw_forward mixed[] = { { IPPROTO_TCP, 10, 19, 10, false },
+						      { IPPROTO_TCP, 3389, 3389, 3389, false },
+						      { IPPROTO_UDP, 3389, 3389, 3389, false } };
+	struct netfw_rules rules = { .forwards = mixed, .n_forwards = 3 };
+	const struct netfw_rules none = { 0 };
+	struct netfw_count counts[3];
+	struct netfw *other = NULL;
+	enum netfw_change change;
+	struct talk_answer answer;
+	struct batch batch;
+	struct made made = { 0 };
+
+	(void)state;
+	/* As if packets had been there. */
+	assert_int_equal(count_push(&made.counts.ports,
+				    &(struct count_element){ COUNT_ORIGINAL, IPPROTO_TCP, 3389,
+							     3389, 5, 300 }),
+			 0);
+	assert_int_equal(
+		count_push(&made.counts.ranges,
+			   &(struct count_element){ COUNT_REPLY, IPPROTO_TCP, 10, 19, 7, 700 }),
+		0);
+	make_ruleset(&made, &network, &rules);
+	batch_init(&batch, &filter.sequence);
+	batch_begin(&batch);
+	encode_ruleset(&batch, &made.ruleset);
+	batch_end(&batch);
+	batch_set_generation(&batch, generation());
+	answer = send_batch(&batch);
+	assert_int_equal(answer.code, 0);
+
+	assert_int_equal(netfw_apply(netfw, &network, &rules, &change, &error), 0);
+	assert_int_equal(change, NETFW_UNCHANGED);
+	rules.source = NETFW_SOURCE_CLIENT;
+	assert_int_equal(netfw_apply(netfw, &network, &rules, &change, &error), 0);
+	assert_int_equal(change, NETFW_REPLACED);
+	/* Removed, and there again: a counter never goes back. */
+	assert_int_equal(netfw_apply(netfw, &network, &none, &change, &error), 0);
+	assert_int_equal(netfw_apply(netfw, &network, &rules, &change, &error), 0);
+	assert_int_equal(netfw_count(netfw, &rules, counts, &error), 0);
+	assert_int_equal(counts[0].packets_in, 0);
+	assert_int_equal(counts[0].packets_out, 7);
+	assert_int_equal(counts[0].bytes_out, 700);
+	assert_int_equal(counts[1].packets_in, 5);
+	assert_int_equal(counts[1].bytes_in, 300);
+	assert_int_equal(counts[1].packets_out + counts[2].packets_in + counts[2].packets_out, 0);
+	/* Somebody's flush takes the table; what was read last is where it goes on. */
+	assert_int_equal(count(NFT_MSG_GETTABLE), 1);
+	assert_int_equal(netfw_open("casement", &other, &error), 0);
+	assert_int_equal(netfw_clear(other, "none", &error), 0);
+	netfw_close(other);
+	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
+	assert_int_equal(netfw_count(netfw, &rules, counts, &error), -ENOENT);
+	assert_int_equal(netfw_apply(netfw, &network, &rules, &change, &error), 0);
+	assert_int_equal(change, NETFW_REPLACED);
+	assert_int_equal(netfw_count(netfw, &rules, counts, &error), 0);
+	assert_int_equal(counts[0].packets_out, 7);
+	assert_int_equal(counts[1].packets_in, 5);
+	batch_clear(&batch);
+	clear_ruleset(&made);
+}
+
+/** test_watch() - Others' changes are heard of, our own are not. */
+static void test_watch(void **state)
+{
+	struct netfw_foreign foreign;
+	struct netfw *other = NULL;
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(netfw_watch(netfw, &fd, &error), 0);
+	assert_int_equal(apply(MANY), NETFW_REPLACED);
+	assert_false(netfw_foreign_changes(netfw, &foreign));
+	assert_int_equal(apply(10), NETFW_UPDATED);
+	assert_false(netfw_foreign_changes(netfw, &foreign));
+	assert_int_equal(netfw_open("somebody", &other, &error), 0);
+	assert_int_equal(netfw_clear(other, "none", &error), 0);
+	assert_true(netfw_foreign_changes(netfw, &foreign));
+	assert_int_equal(foreign.pid, getpid());
+	assert_int_equal(strncmp(foreign.name, "test_netfw_kern", sizeof(foreign.name)), 0);
+	assert_false(netfw_foreign_changes(netfw, &foreign));
+	assert_int_equal(apply(10), NETFW_UNCHANGED);
+	netfw_close(other);
 }
 
 /** test_link() - Bridge and addresses, twice, then nothing; lo and the rest are left alone. */
@@ -307,10 +592,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_check_keeps_nothing),
 		TEST(test_apply_and_clear),
+		TEST(test_unchanged),
 		TEST(test_size),
+		TEST(test_overflow),
+		TEST(test_cut),
+		TEST(test_interference),
 		TEST(test_expression),
 		TEST(test_element),
 		TEST(test_stale),
+		TEST(test_counts),
+		TEST(test_watch),
 		TEST(test_link),
 		TEST(test_table_names),
 		TEST(test_descriptors),
