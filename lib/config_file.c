@@ -90,14 +90,21 @@ static char *read_line(char *buffer, int size, void *context)
 static void append_to_entry(struct config_loader *loader, struct config_entry *entry,
 			    const char *value)
 {
-	char *joined;
+	size_t length = strlen(value), needed = entry->length + 1 + length + 1;
 
-	if (asprintf(&joined, "%s %s", entry->value, value) < 0) {
-		loader->out_of_memory = true;
-		return;
+	if (needed > entry->room) {
+		char *grown = realloc(entry->value, 2 * needed);
+
+		if (!grown) {
+			loader->out_of_memory = true;
+			return;
+		}
+		entry->value = grown;
+		entry->room = 2 * needed;
 	}
-	free(entry->value);
-	entry->value = joined;
+	entry->value[entry->length] = ' ';
+	memcpy(entry->value + entry->length + 1, value, length + 1);
+	entry->length += 1 + length;
 }
 
 static int handle_pair(void *context, const char *section, const char *key, const char *value)

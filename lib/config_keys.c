@@ -209,29 +209,16 @@ const char *config_key_name(const struct config_key *key)
 	return key->name;
 }
 
-static void append_reason(void *context, const char *message)
+/* Return: NULL, also after mistakes were reported, or why nothing could be read. */
+static const char *set_forwards(struct network_config *network, const char *text,
+				config_report_fn *report, void *context)
 {
-	FILE *out = context;
+	struct forward *forwards;
+	size_t n;
+	int result = forwards_parse(text, report, context, &forwards, &n);
 
-	fprintf(out, "%s%s", ftell(out) > 0 ? "; " : "", message);
-}
-
-/* Forwards report every mistake; they become one reason. */
-static const char *set_forwards(struct network_config *network, const char *text, char *reason,
-				size_t size)
-{
-	autofclose FILE *out = fmemopen(reason, size, "w");
-	struct forward *forwards = NULL;
-	size_t n = 0;
-	int result;
-
-	if (!out)
-		return "does not fit into memory";
-	result = forwards_parse(text, append_reason, out, &forwards, &n);
-	if (result == -ENOMEM)
-		return "does not fit into memory";
 	if (result < 0)
-		return reason;
+		return result == -ENOMEM ? "does not fit into memory" : NULL;
 	free(network->forwards);
 	network->forwards = forwards;
 	network->n_forwards = n;
@@ -309,8 +296,9 @@ static const char *set_list(const struct config_key *key, struct strlist *field,
 	return NULL;
 }
 
-const char *config_key_set(const struct config_key *key, void *base, const char *text, char *reason,
-			   size_t size)
+/* One value, with at most one mistake. Return: NULL, or why not. */
+static const char *set_value(const struct config_key *key, void *base, const char *text,
+			     char *reason, size_t size)
 {
 	void *field = (char *)base + key->offset;
 
@@ -333,7 +321,7 @@ const char *config_key_set(const struct config_key *key, void *base, const char 
 	case KEY_MODE: return value_mode(text, field);
 	case KEY_CODES: return value_codes(text, field);
 	case KEY_OOM: return value_oom_score(text, field);
-	case KEY_FORWARDS: return set_forwards(base, text, reason, size);
+	case KEY_FORWARDS: break; /* a list, with any number of mistakes */
 	case KEY_ADDRESS: return value_address(text, field);
 	case KEY_SUBNET: return value_subnet(text, field);
 	case KEY_MAC: return value_mac(text, field);
@@ -343,12 +331,26 @@ const char *config_key_set(const struct config_key *key, void *base, const char 
 	return "has a type that nobody reads";
 }
 
+void config_key_set(const struct config_key *key, void *base, const char *text,
+		    config_report_fn *report, void *context)
+{
+	char reason[256] = "", message[512];
+	const char *error;
+
+	if (key->type == KEY_FORWARDS)
+		error = set_forwards(base, text, report, context);
+	else
+		error = set_value(key, base, text, reason, sizeof(reason));
+	if (!error || !report)
+		return;
+	snprintf(message, sizeof(message), "\"%.200s\" %s", text, error);
+	report(context, message);
+}
+
 void config_key_default(const struct config_key *key, void *base)
 {
-	char reason[256];
-
 	if (key->fallback)
-		config_key_set(key, base, key->fallback, reason, sizeof(reason));
+		config_key_set(key, base, key->fallback, NULL, NULL);
 }
 
 void config_key_clear(const struct config_key *key, void *base)

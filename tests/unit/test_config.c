@@ -3,108 +3,15 @@
  * is reported with its place, all of them in one run. What the entries mean is
  * test_config_services.c's and test_value.c's.
  */
+#include "config_fixture.h"
 #include "lib/config_entry.h"
 #include "lib/util.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
-
-extern char **environ;
-
-/* A directory of its own for every test, and what was reported, one message a line, without the
- * directory's name. */
-struct place {
-	char directory[32];
-	char said[32768];
-};
-
-static int enter(void **state)
-{
-	static char *nothing[] = { NULL };
-	const char *format = getenv("CMOCKA_MESSAGE_OUTPUT"); /* scripts/test counts its lines */
-	struct place *place = calloc(1, sizeof(*place));
-
-	assert_non_null(place);
-	strcpy(place->directory, "/tmp/casement-test.XXXXXX");
-	assert_non_null(mkdtemp(place->directory));
-	assert_int_equal(chdir(place->directory), 0);
-	assert_int_equal(mkdir("conf.d", 0755), 0);
-	environ = nothing;
-	if (format)
-		setenv("CMOCKA_MESSAGE_OUTPUT", format, 1);
-	*state = place;
-	return 0;
-}
-
-static int leave(void **state)
-{
-	struct place *place = *state;
-	char command[64];
-
-	assert_int_equal(chdir("/"), 0);
-	snprintf(command, sizeof(command), "/bin/rm -r %s", place->directory);
-	assert_int_equal(system(command), 0);
-	free(place);
-	return 0;
-}
-
-static void hear(void *context, const char *message)
-{
-	struct place *place = context;
-	size_t length = strlen(place->said);
-
-	assert_true(length + strlen(message) + 2 < sizeof(place->said));
-	sprintf(place->said + length, "%s\n", message);
-}
-
-static void write_bytes(const char *path, const char *text, size_t length)
-{
-	FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(text, 1, length, file), length);
-	assert_int_equal(fclose(file), 0);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	write_bytes(path, text, strlen(text));
-}
-
-/** load() - The file "c" with @text in it. Return: the configuration, which must be good. */
-static struct config *load(struct place *place, const char *text)
-{
-	struct config *config = NULL;
-
-	write_file("c", text);
-	place->said[0] = '\0';
-	assert_int_equal(config_load("c", hear, place, &config), 0);
-	assert_string_equal(place->said, "");
-	assert_non_null(config);
-	return config;
-}
-
-/** refuse() - Load the file "c"; @expected is everything that is reported, and nothing is returned.
- */
-static void refuse_loaded(struct place *place, const char *expected)
-{
-	struct config sentinel, *config = &sentinel;
-
-	place->said[0] = '\0';
-	assert_int_equal(config_load("c", hear, place, &config), -EINVAL);
-	assert_string_equal(place->said, expected);
-	assert_ptr_equal(config, &sentinel);
-}
-
-static void refuse(struct place *place, const char *text, const char *expected)
-{
-	write_file("c", text);
-	refuse_loaded(place, expected);
-}
 
 static void test_empty(void **state)
 {
@@ -371,11 +278,11 @@ static void test_all_at_once(void **state)
 	       "c:2: [guest] cpus: \"0\" is not a number from 1 to 255\n"
 	       "c:3: [guest] memory: \"4\" has no unit: write 512M or 4G\n"
 	       "c:5: [guest] colour: there is no such key; `casement --keys` lists them\n"
-	       "c:7: [network] forwards: \"0 22/tcp 22/tcp 5-4/udp\" entry 1, \"0\": \"0\" is not "
-	       "a port; ports are 1 to "
-	       "65535; entry 4, \"5-4/udp\": the range ends before it begins; entry 3, \"22/tcp\": "
-	       "tcp port 22 is forwarded "
-	       "already by entry 2, \"22/tcp\"; a port leads to one place only\n"
+	       "c:7: [network] forwards: entry 1, \"0\": \"0\" is not a port; ports are 1 to "
+	       "65535\n"
+	       "c:7: [network] forwards: entry 4, \"5-4/udp\": the range ends before it begins\n"
+	       "c:7: [network] forwards: entry 3, \"22/tcp\": tcp port 22 is forwarded already by "
+	       "entry 2, \"22/tcp\"; a port leads to one place only\n"
 	       "c:11: [service a] type: \"fork\" is none of: simple, notify, oneshot\n"
 	       "c:13: [service b] exec: \"'b\" has an unclosed quote\n"
 	       "CASEMENT_STOP_TIMEOUT: \"soon\" is not a duration such as 90s, 500ms, 2m or 1h\n"
@@ -400,21 +307,6 @@ static void test_binary(void **state)
 	assert_true(place->said[0]);
 }
 
-static void test_many_bad_forwards(void **state)
-{
-	struct place *place = *state;
-	char text[8192] = "", *end = text;
-	struct config *config = NULL;
-
-	for (unsigned i = 0; i < 1000; i++)
-		end += sprintf(end, "%ux ", i);
-	setenv("CASEMENT_NETWORK_FORWARDS", text, 1);
-	write_file("c", "");
-	assert_int_equal(config_load("c", hear, place, &config), -EINVAL);
-	assert_memory_equal(place->said, "CASEMENT_NETWORK_FORWARDS: \"0x 1x 2x", 36);
-	assert_non_null(strstr(place->said, "entry 1, \"0x\": "));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
@@ -432,7 +324,6 @@ int main(void)
 		TEST(test_unknown),
 		TEST(test_all_at_once),
 		TEST(test_binary),
-		TEST(test_many_bad_forwards),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -1,0 +1,141 @@
+/* Lists in the configuration: long ones, over many lines, with many mistakes. What an entry may be
+ * is test_forward.c's and test_ports.c's. */
+#include "config_fixture.h"
+#include "lib/util.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/**
+ * list() - "1/tcp 2/tcp ..." up to @n.
+ * @every: each entry whose place is a multiple of it is bad: "x10/tcp"
+ * @separator: between two entries
+ */
+static char *list(unsigned n, unsigned every, const char *separator)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	assert_non_null(file);
+	for (unsigned i = 1; i <= n; i++)
+		fprintf(file, "%s%s%u/tcp", i > 1 ? separator : "", i % every ? "" : "x", i);
+	assert_int_equal(fclose(file), 0);
+	return text;
+}
+
+static void write_list(const char *text)
+{
+	FILE *file = fopen("c", "we");
+
+	assert_non_null(file);
+	assert_true(fprintf(file, "[guest]\nname = a\n[network]\nforwards =\n  %s\n", text) > 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/** expect() - What is said about list(@n, @every), about which each message begins with @place. */
+static void expect(struct place *place, unsigned n, unsigned every, const char *origin)
+{
+	autofree char *expected = NULL;
+	size_t size;
+	FILE *file = open_memstream(&expected, &size);
+
+	assert_non_null(file);
+	for (unsigned i = every; i <= n; i += every)
+		fprintf(file, "%s: entry %u, \"x%u/tcp\": \"x%u\" is not a port number\n", origin,
+			i, i, i);
+	assert_int_equal(fclose(file), 0);
+	refuse_loaded(place, expected);
+}
+
+/* Every mistake is a message of its own, however many there are, and none repeats the list. */
+static void test_many_mistakes(void **state)
+{
+	static const unsigned every[] = { 1, 3, 1000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(every); i++) {
+		autofree char *lines = list(1000, every[i], "\n  ");
+		autofree char *text = list(1000, every[i], " ");
+
+		write_list(lines);
+		expect(*state, 1000, every[i], "c:4: [network] forwards");
+		write_file("c", "[guest]\nname = a\n");
+		setenv("CASEMENT_NETWORK_FORWARDS", text, 1);
+		expect(*state, 1000, every[i], "CASEMENT_NETWORK_FORWARDS");
+		unsetenv("CASEMENT_NETWORK_FORWARDS");
+	}
+}
+
+/* One value has one mistake, and a long one is quoted in part. */
+static void test_long_value(void **state)
+{
+	char text[300], expected[400];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	setenv("CASEMENT_GUEST_CPUS", text, 1);
+	snprintf(expected, sizeof(expected),
+		 "CASEMENT_GUEST_CPUS: \"%.200s\" is not a number from 1 to 255\n", text);
+	refuse(*state, "", expected);
+}
+
+static void check_long(const struct config *config, unsigned n)
+{
+	assert_int_equal(config->network.n_forwards, n);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(config->network.forwards[i].listen_first, i + 1);
+		assert_int_equal(config->network.forwards[i].entry, i + 1);
+	}
+}
+
+/* Every port of a protocol in one list; an environment can hold 128 KiB in one variable. */
+static void test_long_lists(void **state)
+{
+	autofree char *lines = list(65535, 65536, "\n  ");
+	autofree char *text = list(10000, 65536, " ");
+	struct place *place = *state;
+	struct config *config = NULL;
+
+	write_list(lines);
+	assert_int_equal(config_load("c", hear, place, &config), 0);
+	check_long(config, 65535);
+	config_free(config);
+	assert_true(strlen(text) < 128 * 1024 - 64);
+	setenv("CASEMENT_NETWORK_FORWARDS", text, 1);
+	config = load(place, "");
+	check_long(config, 10000);
+	config_free(config);
+	unsetenv("CASEMENT_NETWORK_FORWARDS");
+}
+
+/* The limit is that of a line: a value has no limit, and no line is cut without a word. */
+static void test_long_lines(void **state)
+{
+	char text[1024], line[256];
+
+	memset(line, ' ', sizeof(line));
+	memcpy(line + 193, "7/tcp", 6);
+	snprintf(text, sizeof(text), "[network]\nforwards = 1/tcp\n%s\n  9/tcp\n", line);
+	config_free(load(*state, text));
+	memcpy(line + 193, "7/tcp ", 7);
+	snprintf(text, sizeof(text), "[network]\nforwards = 1/tcp\n%s\n  x/tcp\n", line);
+	refuse(*state, text,
+	       "c:3: the line is longer than 198 bytes: continue it on a second, indented line\n"
+	       "c:2: [network] forwards: entry 3, \"x/tcp\": \"x\" is not a port number\n");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+	const struct CMUnitTest tests[] = {
+		TEST(test_many_mistakes),
+		TEST(test_long_value),
+		TEST(test_long_lists),
+		TEST(test_long_lines),
+	};
+
+	return cmocka_run_group_tests_name("config_lists", tests, NULL, NULL);
+}
