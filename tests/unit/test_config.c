@@ -10,6 +10,9 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include <cmocka.h>
 
@@ -42,9 +45,6 @@ static void test_missing_file(void **state)
 
 	assert_int_equal(config_load("absent", hear, place, &config), -EINVAL);
 	assert_string_equal(place->said, "absent: cannot be read: No such file or directory\n");
-	place->said[0] = '\0';
-	assert_int_equal(config_load("conf.d", hear, place, &config), -EINVAL);
-	assert_string_equal(place->said, "conf.d: cannot be read: Is a directory\n");
 	assert_null(config);
 }
 
@@ -53,6 +53,67 @@ static const char *value_of(const struct config *config, const char *section, co
 	const struct config_entry *entry = config_find_entry(config, section, key);
 
 	return entry ? entry->value : "(none)";
+}
+
+/** make_socket() - A socket's name in the file system. */
+static void make_socket(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0 && strlen(path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+/* PID 1 reads while it runs, and must not wait for the other end of a FIFO. */
+static void test_not_regular(void **state)
+{
+	static const char *const paths[] = { "fifo", "socket", "directory", "link", "/dev/null" };
+	struct place *place = *state;
+	struct config *config = NULL;
+
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	make_socket("socket");
+	assert_int_equal(mkdir("directory", 0700), 0);
+	assert_int_equal(symlink("fifo", "link"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		char expected[64];
+
+		snprintf(expected, sizeof(expected), "%s: is not a regular file\n", paths[i]);
+		place->said[0] = '\0';
+		assert_int_equal(config_load(paths[i], hear, place, &config), -EINVAL);
+		assert_string_equal(place->said, expected);
+	}
+	assert_null(config);
+	/* As Kubernetes mounts it. */
+	write_file("data", "[guest]\nname = linked\n");
+	assert_int_equal(symlink("data", "c"), 0);
+	assert_int_equal(config_load("c", hear, place, &config), 0);
+	assert_string_equal(config->guest.name, "linked");
+	config_free(config);
+}
+
+/* Nor may a drop-in, or a file that may be missing, be anything else. */
+static void test_not_regular_optional(void **state)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct config_loader loader = { .config = config, .report = hear, .context = *state };
+
+	assert_non_null(config);
+	assert_int_equal(mkfifo("main", 0600), 0);
+	assert_int_equal(mkdir("conf.d/1.conf", 0700), 0);
+	assert_int_equal(mkfifo("conf.d/2.conf", 0600), 0);
+	write_file("conf.d/3.conf", "[guest]\nname = third\n");
+	config_read_file(&loader, "main", false);
+	config_read_dropins(&loader, "conf.d");
+	assert_string_equal(((struct place *)*state)->said,
+			    "main: is not a regular file\n"
+			    "conf.d/1.conf: is not a regular file\n"
+			    "conf.d/2.conf: is not a regular file\n");
+	assert_int_equal(loader.n_errors, 3);
+	assert_string_equal(value_of(config, "guest", "name"), "third");
+	config_free(config);
 }
 
 /* Two files, drop-ins by name, the environment: the later one wins, key by key. */
@@ -313,6 +374,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_empty),
 		TEST(test_missing_file),
+		TEST(test_not_regular),
+		TEST(test_not_regular_optional),
 		TEST(test_order),
 		TEST(test_environment),
 		TEST(test_environment_mistakes),
