@@ -1,9 +1,16 @@
 /*
  * What only shows in the whole configuration: names that services wait for, cycles, more than one
- * main service. When all is well the services are put into their order.
+ * main service, forwards of ports that are kept. When all is well the services are put into their
+ * order.
  */
 #include "lib/config_entry.h"
 #include "lib/util.h"
+
+/* A part of a forward that is kept as well. */
+struct overlap {
+	const struct forward *forward;
+	uint16_t first, last;
+};
 
 static void complain_service(struct config_loader *loader, const struct service_config *service,
 			     const char *key, const char *text)
@@ -137,9 +144,107 @@ static void sort_services(struct config_loader *loader)
 	}
 }
 
+static int compare_overlaps(const void *a, const void *b)
+{
+	const struct overlap *x = a, *y = b;
+
+	if (x->forward->entry != y->forward->entry)
+		return x->forward->entry < y->forward->entry ? -1 : 1;
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	if (x->last != y->last)
+		return x->last < y->last ? -1 : 1;
+	return x->forward->proto - y->forward->proto;
+}
+
+static bool is_before(const struct forward *a, const struct forward *b)
+{
+	return a->proto != b->proto ? a->proto < b->proto : a->listen_last < b->listen_first;
+}
+
+/*
+ * Both lists are sorted, and neither overlaps itself: one pass sees every pair, and there are fewer
+ * than both lists have entries.
+ */
+static size_t find_overlaps(const struct network_config *network, struct overlap *overlaps)
+{
+	const struct forward *f = network->forwards, *end = f + network->n_forwards;
+	const struct forward *kept = network->keep, *kept_end = kept + network->n_keep;
+	size_t n = 0;
+
+	while (f < end && kept < kept_end) {
+		if (f->all || is_before(f, kept)) {
+			f++;
+			continue;
+		}
+		if (is_before(kept, f)) {
+			kept++;
+			continue;
+		}
+		overlaps[n].forward = f;
+		overlaps[n].first =
+			f->listen_first > kept->listen_first ? f->listen_first : kept->listen_first;
+		overlaps[n].last =
+			f->listen_last < kept->listen_last ? f->listen_last : kept->listen_last;
+		n++;
+		if (f->listen_last < kept->listen_last)
+			f++;
+		else
+			kept++;
+	}
+	return n;
+}
+
+/* @both: the entry is meant for both protocols, and both are in the way. */
+static void complain_overlap(struct config_loader *loader, const struct overlap *overlap, bool both)
+{
+	const struct config_entry *entry = config_find_entry(loader->config, "network", "forwards");
+	const struct forward *f = overlap->forward;
+	struct forward part = { .listen_first = overlap->first, .listen_last = overlap->last };
+	const char *proto = forward_proto_name(f);
+	char place[512], keep[512], listen[12], guest[12], kept[12];
+	bool shifted = f->guest_first != f->listen_first;
+
+	config_complain(
+		loader,
+		"%s: entry %u, \"%s%s%s%s%s\": %s port %s stays with the container: [network] keep "
+		"(%s) has it",
+		entry ? config_entry_place(entry, place, sizeof(place))
+		      : "[network] forwards, the built-in default",
+		f->entry, forward_listen_text(f, listen), shifted ? ":" : "",
+		shifted ? forward_guest_text(f, guest) : "", both ? "" : "/", both ? "" : proto,
+		both ? "tcp and udp" : proto, forward_listen_text(&part, kept),
+		config_origin(loader->config, "network", "keep", keep, sizeof(keep)));
+}
+
+/* A port that is named in both lists. `all` means the others only. */
+static void check_forwards(struct config_loader *loader)
+{
+	const struct network_config *network = &loader->config->network;
+	autofree struct overlap *overlaps =
+		calloc(network->n_forwards + network->n_keep + 1, sizeof(*overlaps));
+	size_t n;
+
+	if (!overlaps) {
+		loader->out_of_memory = true;
+		return;
+	}
+	n = find_overlaps(network, overlaps);
+	qsort(overlaps, n, sizeof(*overlaps), compare_overlaps);
+	for (size_t i = 0; i < n; i++) {
+		const struct overlap *o = &overlaps[i];
+		bool both = i + 1 < n && o[1].forward->entry == o->forward->entry &&
+			    o[1].first == o->first && o[1].last == o->last;
+
+		complain_overlap(loader, o, both);
+		i += both;
+	}
+}
+
 void config_check(struct config_loader *loader)
 {
 	check_services(loader);
+	check_forwards(loader);
 	if (!loader->n_errors)
 		sort_services(loader);
 }

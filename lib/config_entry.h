@@ -86,7 +86,7 @@ const char *config_key_name(const struct config_key *key);
  * with the entry; may be NULL
  * @context: passed to @report
  *
- * A value with a mistake leaves the structure as it is.
+ * A value with a mistake leaves the structure as it is, but a list empty.
  */
 void config_key_set(const struct config_key *key, void *base, const char *text,
 		    config_report_fn *report, void *context);

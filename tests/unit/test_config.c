@@ -30,6 +30,10 @@ static void test_empty(void **state)
 	assert_null(config->guest.xml);
 	assert_false(config->network.subnet.fixed);
 	assert_int_equal(config->network.n_forwards, 2);
+	assert_int_equal(config->network.n_keep, 0);
+	assert_null(config->network.keep);
+	assert_int_equal(config->network.source, CLIENT_MASQUERADE);
+	assert_int_equal(config->network.on_remove, ON_REMOVE_CLOSE);
 	assert_int_equal(config->stop.timeout, 110000);
 	assert_int_equal(config->stop.resend, 5000);
 	assert_int_equal(config->log.level, 6);

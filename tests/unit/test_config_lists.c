@@ -35,6 +35,14 @@ static char *list(unsigned n, const struct pattern *bad, const char *separator)
 	return text;
 }
 
+static void count(void *context, const char *message)
+{
+	unsigned *n = context;
+
+	assert_non_null(strstr(message, " stays with the container: "));
+	++*n;
+}
+
 static void write_list(const char *text)
 {
 	FILE *file = fopen("c", "we");
@@ -138,14 +146,100 @@ static void test_long_lines(void **state)
 	       "c:2: [network] forwards: entry 3, \"x/tcp\": \"x\" is not a port number\n");
 }
 
+static void test_keep(void **state)
+{
+	struct config *config = load(*state, "[network]\nkeep = 22/tcp 5000-5010/udp\n  21/tcp\n"
+					     "forwards = all 3389/tcp 23/tcp 22/udp 5011/udp\n");
+	const struct network_config *network = &config->network;
+
+	assert_int_equal(network->n_keep, 2);
+	assert_int_equal(network->keep[0].listen_first, 21);
+	assert_int_equal(network->keep[0].listen_last, 22);
+	assert_int_equal(network->keep[1].proto, IPPROTO_UDP);
+	assert_int_equal(network->keep[1].listen_first, 5000);
+	assert_int_equal(network->n_forwards, 6);
+	config_free(config);
+
+	config = load(*state, "[network]\nkeep =\n");
+	assert_int_equal(config->network.n_keep, 0);
+	config_free(config);
+	config = load(*state, "[network]\nforwards =\nkeep = 1-65535\n");
+	assert_int_equal(config->network.n_forwards, 0);
+	config_free(config);
+}
+
+/* An entry that names a kept port, even one of many, is a mistake; `all` names none. */
+static void test_kept_forwards(void **state)
+{
+	refuse(*state,
+	       "[network]\nforwards = 80 20-25:1020-1025/tcp 5005/udp 443/tcp all 8000-9000/tcp "
+	       "53\n"
+	       "keep = 22/tcp 24-30/tcp 80 5000-5010/udp\n  8000-8010/tcp 8500/tcp 9000 53/udp 7\n",
+	       "c:2: [network] forwards: entry 1, \"80\": tcp and udp port 80 stays with the "
+	       "container: [network] keep (c:3) has it\n"
+	       "c:2: [network] forwards: entry 2, \"20-25:1020-1025/tcp\": tcp port 22 stays with "
+	       "the container: [network] keep (c:3) has it\n"
+	       "c:2: [network] forwards: entry 2, \"20-25:1020-1025/tcp\": tcp port 24-25 stays "
+	       "with "
+	       "the container: [network] keep (c:3) has it\n"
+	       "c:2: [network] forwards: entry 3, \"5005/udp\": udp port 5005 stays with the "
+	       "container: [network] keep (c:3) has it\n"
+	       "c:2: [network] forwards: entry 6, \"8000-9000/tcp\": tcp port 8000-8010 stays with "
+	       "the container: [network] keep (c:3) has it\n"
+	       "c:2: [network] forwards: entry 6, \"8000-9000/tcp\": tcp port 8500 stays with the "
+	       "container: [network] keep (c:3) has it\n"
+	       "c:2: [network] forwards: entry 6, \"8000-9000/tcp\": tcp port 9000 stays with the "
+	       "container: [network] keep (c:3) has it\n"
+	       "c:2: [network] forwards: entry 7, \"53/udp\": udp port 53 stays with the "
+	       "container: "
+	       "[network] keep (c:3) has it\n");
+	refuse(*state, "[network]\nkeep = 3389\n",
+	       "[network] forwards, the built-in default: entry 1, \"3389\": tcp and udp port 3389 "
+	       "stays with the container: [network] keep (c:2) has it\n");
+	setenv("CASEMENT_NETWORK_FORWARDS", "1-65535", 1);
+	setenv("CASEMENT_NETWORK_KEEP", "65535/udp", 1);
+	refuse(*state, "",
+	       "CASEMENT_NETWORK_FORWARDS: entry 1, \"1-65535/udp\": udp port 65535 stays with the "
+	       "container: [network] keep (CASEMENT_NETWORK_KEEP) has it\n");
+}
+
+/* A list with mistakes is compared with nothing, least of all its default. */
+static void test_bad_keep(void **state)
+{
+	refuse(*state, "[network]\nkeep = 22:80 3389 x\n",
+	       "c:2: [network] keep: entry 1, \"22:80\": this list has no guest ports: leave the "
+	       "colon and what follows it out\n"
+	       "c:2: [network] keep: entry 3, \"x\": \"x\" is not a port number\n");
+	refuse(*state, "[network]\nkeep = 3389\nforwards = y\n",
+	       "c:3: [network] forwards: entry 1, \"y\": \"y\" is not a port number\n");
+}
+
+/* Ten thousand in each list: every second one is in both. */
+static void test_many_kept(void **state)
+{
+	autofree char *forwards = list(10000, &none, "\n  ");
+	struct config *config = NULL;
+	FILE *file = fopen("c", "we");
+	unsigned n = 0;
+
+	(void)state;
+	assert_non_null(file);
+	fprintf(file, "[network]\nforwards = %s\nkeep =\n", forwards);
+	for (unsigned i = 2; i <= 20000; i += 2)
+		fprintf(file, "  %u\n", i);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(config_load("c", count, &n, &config), -EINVAL);
+	assert_int_equal(n, 5000);
+	assert_null(config);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_many_mistakes),
-		TEST(test_long_value),
-		TEST(test_long_lists),
-		TEST(test_long_lines),
+		TEST(test_many_mistakes), TEST(test_long_value), TEST(test_long_lists),
+		TEST(test_long_lines),	  TEST(test_keep),	 TEST(test_kept_forwards),
+		TEST(test_bad_keep),	  TEST(test_many_kept),
 	};
 
 	return cmocka_run_group_tests_name("config_lists", tests, NULL, NULL);
