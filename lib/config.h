@@ -33,6 +33,8 @@ enum firmware { FIRMWARE_BIOS, FIRMWARE_UEFI, FIRMWARE_UEFI_SECURE };
 enum service_type { SERVICE_SIMPLE, SERVICE_NOTIFY, SERVICE_ONESHOT };
 enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
 enum device_required { REQUIRED_NO, REQUIRED_YES, REQUIRED_KVM };
+enum client_source { CLIENT_MASQUERADE, CLIENT_PRESERVE };
+enum on_remove { ON_REMOVE_CLOSE, ON_REMOVE_KEEP };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Choice of an IPv4 subnet: automatic (prefix is the first that is tried) or fixed. */
@@ -63,6 +65,10 @@ struct network_config {
 	bool ipv6;		      /* give the guest IPv6 (ULA) when the container has it */
 	struct forward *forwards;
 	size_t n_forwards;
+	struct forward *keep; /* ports of the container's own; no forward but `all` overlaps them */
+	size_t n_keep;
+	enum client_source source; /* which address of a client the guest sees */
+	enum on_remove on_remove;  /* connections of a forward that is taken away */
 };
 
 struct stop_config {
@@ -107,6 +113,7 @@ struct service_config {
 	unsigned start_timeout; /* ms from exec to ready; 0: none */
 	unsigned stop_timeout;	/* ms from the stop signal to SIGKILL */
 	int stop_signal;
+	int reload_signal; /* 0: it is not told */
 	unsigned watchdog; /* ms between two WATCHDOG=1; 0: none */
 	bool main;	   /* its end is the container's end, its code the container's */
 	bool critical;	   /* its permanent failure ends the container with 12 */

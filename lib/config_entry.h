@@ -7,6 +7,8 @@ struct config_entry {
 	char *section;
 	char *key;
 	char *value;
+	size_t length; /* of the value */
+	size_t room;   /* that the value has, so that adding a line does not copy all before it */
 	char *source;  /* file or variable */
 	unsigned line; /* 0: the source is a variable */
 };
@@ -31,6 +33,17 @@ struct config_entry *config_find_entry(const struct config *config, const char *
 /** config_set_entry() - Add an entry, or replace the value that an earlier source gave. */
 void config_set_entry(struct config_loader *loader, const char *section, const char *key,
 		      const char *value, const char *source, unsigned line);
+
+/** config_entry_place() - "file:line: [section] key" or "VARIABLE": how every message about an
+ * entry begins. */
+const char *config_entry_place(const struct config_entry *entry, char *buffer, size_t size);
+
+/** config_check() - Report what only shows in the whole; if nothing was wrong, put the services
+ * into their order. */
+void config_check(struct config_loader *loader);
+
+/** config_clear_service() - Free what a service owns. */
+void config_clear_service(struct service_config *service);
 
 /** config_read_file() - Read one file's entries; a missing file is a mistake only if @required. */
 void config_read_file(struct config_loader *loader, const char *path, bool required);
@@ -67,10 +80,16 @@ const struct config_key *config_key_next(enum section_kind kind, const struct co
 
 const char *config_key_name(const struct config_key *key);
 
-/** config_key_set() - Store @text into the structure @base that the key belongs to. Return: NULL,
- * or why not. */
-const char *config_key_set(const struct config_key *key, void *base, const char *text, char *reason,
-			   size_t size);
+/**
+ * config_key_set() - Store @text into the structure @base that the key belongs to.
+ * @report: called once for every mistake, with a sentence that begins with the value, or in a list
+ * with the entry; may be NULL
+ * @context: passed to @report
+ *
+ * A value with a mistake leaves the structure as it is, but a list empty.
+ */
+void config_key_set(const struct config_key *key, void *base, const char *text,
+		    config_report_fn *report, void *context);
 
 /** config_key_default() - Store the key's default, if it has one. */
 void config_key_default(const struct config_key *key, void *base);

@@ -8,7 +8,9 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
+#include <sys/stat.h>
 
 extern char **environ;
 
@@ -90,14 +92,21 @@ static char *read_line(char *buffer, int size, void *context)
 static void append_to_entry(struct config_loader *loader, struct config_entry *entry,
 			    const char *value)
 {
-	char *joined;
+	size_t length = strlen(value), needed = entry->length + 1 + length + 1;
 
-	if (asprintf(&joined, "%s %s", entry->value, value) < 0) {
-		loader->out_of_memory = true;
-		return;
+	if (needed > entry->room) {
+		char *grown = realloc(entry->value, 2 * needed);
+
+		if (!grown) {
+			loader->out_of_memory = true;
+			return;
+		}
+		entry->value = grown;
+		entry->room = 2 * needed;
 	}
-	free(entry->value);
-	entry->value = joined;
+	entry->value[entry->length] = ' ';
+	memcpy(entry->value + entry->length + 1, value, length + 1);
+	entry->length += 1 + length;
 }
 
 static int handle_pair(void *context, const char *section, const char *key, const char *value)
@@ -118,17 +127,45 @@ static int handle_pair(void *context, const char *section, const char *key, cons
 	return 1;
 }
 
+/**
+ * open_regular() - Open a file of which reading cannot block: PID 1 does so while it runs.
+ *
+ * Return: 0, -ENXIO if it is not a regular file, or -errno.
+ */
+static int open_regular(const char *path, FILE **ret_file)
+{
+	/* Otherwise a FIFO would wait for its other end, and a terminal would become PID 1's. */
+	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
+	FILE *file;
+
+	/* ENXIO is what open() says of a socket. */
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -ENXIO;
+	file = fdopen(fd, "r");
+	if (!file)
+		return -errno;
+	take_fd(&fd);
+	*ret_file = file;
+	return 0;
+}
+
 void config_read_file(struct config_loader *loader, const char *path, bool required)
 {
-	autofclose FILE *file = fopen(path, "re");
-	struct source source = { .loader = loader, .file = file, .path = path };
-	int first_bad;
+	autofclose FILE *file = NULL;
+	struct source source = { .loader = loader, .path = path };
+	int r, first_bad;
 
-	if (!file) {
-		if (required || errno != ENOENT)
-			config_complain(loader, "%s: cannot be read: %s", path, strerror(errno));
+	r = open_regular(path, &file);
+	if (r == -ENXIO)
+		config_complain(loader, "%s: is not a regular file", path);
+	else if (r < 0 && (required || r != -ENOENT))
+		config_complain(loader, "%s: cannot be read: %s", path, strerror(-r));
+	if (r < 0)
 		return;
-	}
+	source.file = file;
 	first_bad = ini_parse_stream(read_line, &source, handle_pair, &source);
 	if (first_bad > 0 && !source.n_bad)
 		config_complain(loader, "%s:%d: is neither a [section] nor a key = value line",

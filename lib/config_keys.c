@@ -3,6 +3,7 @@
  */
 #include "lib/config_entry.h"
 #include "lib/log.h"
+#include "lib/ports.h"
 #include "lib/util.h"
 #include "lib/value.h"
 
@@ -24,6 +25,7 @@ enum key_type {
 	KEY_CODES,
 	KEY_OOM,
 	KEY_FORWARDS,
+	KEY_PORTS,
 	KEY_ADDRESS,
 	KEY_SUBNET,
 	KEY_MAC,
@@ -48,6 +50,8 @@ static const char *const firmware_choices[] = { "bios", "uefi", "uefi-secure", N
 static const char *const type_choices[] = { "simple", "notify", "oneshot", NULL };
 static const char *const restart_choices[] = { "no", "on-failure", "always", NULL };
 static const char *const required_choices[] = { "no", "yes", "kvm", NULL };
+static const char *const source_choices[] = { "masquerade", "preserve", NULL };
+static const char *const on_remove_choices[] = { "close", "keep", NULL };
 static const char *const format_choices[] = { "text", "json", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const unsigned levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
@@ -96,6 +100,14 @@ static const struct config_key keys[] = {
 		"the guest's address; by default host 68 of the subnet"),
 	NETWORK("ipv6", KEY_BOOL, ipv6, "yes", "give the guest IPv6 where the container has it"),
 	NETWORK("forwards", KEY_FORWARDS, forwards, "3389", "ports that lead to the guest"),
+	NETWORK("keep", KEY_PORTS, keep, NULL,
+		"ports that stay with the container, whatever all forwards"),
+	NETWORK("source", KEY_CHOICE, source, "masquerade",
+		"what the guest sees as a client's address: the bridge's, or the client's own",
+		.choices = source_choices),
+	NETWORK("on-remove", KEY_CHOICE, on_remove, "close",
+		"what happens to open connections of a forward that is taken away",
+		.choices = on_remove_choices),
 
 	STOP("timeout", KEY_DURATION, timeout, "110s",
 	     "time to shut down before the guest is destroyed"),
@@ -145,6 +157,9 @@ static const struct config_key keys[] = {
 	SERVICE("stop-timeout", KEY_DURATION, stop_timeout, "10s",
 		"time between the stop signal and SIGKILL; main: on top of [stop] timeout"),
 	SERVICE("stop-signal", KEY_SIGNAL, stop_signal, "TERM", "signal that asks it to stop"),
+	SERVICE("reload-signal", KEY_SIGNAL, reload_signal, NULL,
+		"signal that makes it read its configuration again; sent when casement gets "
+		"SIGHUP"),
 	SERVICE("watchdog", KEY_DURATION, watchdog, "0",
 		"longest time between two WATCHDOG=1; 0: no watchdog"),
 	SERVICE("main", KEY_BOOL, main, "no", "its end is the container's end"),
@@ -209,33 +224,23 @@ const char *config_key_name(const struct config_key *key)
 	return key->name;
 }
 
-static void append_reason(void *context, const char *message)
+/*
+ * With a mistake the list is empty: what it would say about other keys is not known. Return: NULL,
+ * also after mistakes were reported, or why nothing could be read.
+ */
+static const char *set_ports(const struct config_key *key, struct network_config *network,
+			     const char *text, config_report_fn *report, void *context)
 {
-	FILE *out = context;
-
-	fprintf(out, "%s%s", ftell(out) > 0 ? "; " : "", message);
-}
-
-/* Forwards report every mistake; they become one reason. */
-static const char *set_forwards(struct network_config *network, const char *text, char *reason,
-				size_t size)
-{
-	autofclose FILE *out = fmemopen(reason, size, "w");
-	struct forward *forwards = NULL;
+	bool is_keep = key->type == KEY_PORTS;
+	struct forward **field = is_keep ? &network->keep : &network->forwards, *list = NULL;
 	size_t n = 0;
-	int result;
+	int result = is_keep ? ports_parse(text, report, context, &list, &n)
+			     : forwards_parse(text, report, context, &list, &n);
 
-	if (!out)
-		return "does not fit into memory";
-	result = forwards_parse(text, append_reason, out, &forwards, &n);
-	if (result == -ENOMEM)
-		return "does not fit into memory";
-	if (result < 0)
-		return reason;
-	free(network->forwards);
-	network->forwards = forwards;
-	network->n_forwards = n;
-	return NULL;
+	free(*field);
+	*field = list;
+	*(is_keep ? &network->n_keep : &network->n_forwards) = n;
+	return result == -ENOMEM ? "does not fit into memory" : NULL;
 }
 
 static const char *set_text(char **field, const char *text)
@@ -309,8 +314,9 @@ static const char *set_list(const struct config_key *key, struct strlist *field,
 	return NULL;
 }
 
-const char *config_key_set(const struct config_key *key, void *base, const char *text, char *reason,
-			   size_t size)
+/* One value, with at most one mistake. Return: NULL, or why not. */
+static const char *set_value(const struct config_key *key, void *base, const char *text,
+			     char *reason, size_t size)
 {
 	void *field = (char *)base + key->offset;
 
@@ -318,6 +324,10 @@ const char *config_key_set(const struct config_key *key, void *base, const char 
 	if (!*text && !key->fallback && (key->type == KEY_TEXT || key->type == KEY_PATH)) {
 		free(*(char **)field);
 		*(char **)field = NULL;
+		return NULL;
+	}
+	if (!*text && !key->fallback && key->type == KEY_SIGNAL) {
+		*(int *)field = 0;
 		return NULL;
 	}
 	switch (key->type) {
@@ -333,7 +343,8 @@ const char *config_key_set(const struct config_key *key, void *base, const char 
 	case KEY_MODE: return value_mode(text, field);
 	case KEY_CODES: return value_codes(text, field);
 	case KEY_OOM: return value_oom_score(text, field);
-	case KEY_FORWARDS: return set_forwards(base, text, reason, size);
+	case KEY_FORWARDS:
+	case KEY_PORTS: break; /* lists, with any number of mistakes */
 	case KEY_ADDRESS: return value_address(text, field);
 	case KEY_SUBNET: return value_subnet(text, field);
 	case KEY_MAC: return value_mac(text, field);
@@ -343,19 +354,34 @@ const char *config_key_set(const struct config_key *key, void *base, const char 
 	return "has a type that nobody reads";
 }
 
+void config_key_set(const struct config_key *key, void *base, const char *text,
+		    config_report_fn *report, void *context)
+{
+	char reason[256] = "", message[512];
+	const char *error;
+
+	if (key->type == KEY_FORWARDS || key->type == KEY_PORTS)
+		error = set_ports(key, base, text, report, context);
+	else
+		error = set_value(key, base, text, reason, sizeof(reason));
+	if (!error || !report)
+		return;
+	snprintf(message, sizeof(message), "\"%.200s\" %s", text, error);
+	report(context, message);
+}
+
 void config_key_default(const struct config_key *key, void *base)
 {
-	char reason[256];
-
 	if (key->fallback)
-		config_key_set(key, base, key->fallback, reason, sizeof(reason));
+		config_key_set(key, base, key->fallback, NULL, NULL);
 }
 
 void config_key_clear(const struct config_key *key, void *base)
 {
 	void *field = (char *)base + key->offset;
 
-	if (key->type == KEY_TEXT || key->type == KEY_PATH || key->type == KEY_FORWARDS)
+	if (key->type == KEY_TEXT || key->type == KEY_PATH || key->type == KEY_FORWARDS ||
+	    key->type == KEY_PORTS)
 		free(*(void **)field);
 	else if (key->type == KEY_WORDS || key->type == KEY_COMMAND)
 		strlist_clear(field);
@@ -364,21 +390,14 @@ void config_key_clear(const struct config_key *key, void *base)
 static const char *type_text(const struct config_key *key, char *buffer, size_t size)
 {
 	static const char *const names[] = {
-		[KEY_TEXT] = "text",
-		[KEY_PATH] = "path",
-		[KEY_BOOL] = "yes|no",
-		[KEY_DURATION] = "duration",
-		[KEY_SIZE] = "size",
-		[KEY_SIGNAL] = "signal",
-		[KEY_MODE] = "octal mode",
-		[KEY_CODES] = "exit codes",
-		[KEY_OOM] = "number",
-		[KEY_FORWARDS] = "forwards",
-		[KEY_ADDRESS] = "IPv4 address",
-		[KEY_SUBNET] = "auto|subnet",
-		[KEY_MAC] = "Ethernet address",
-		[KEY_WORDS] = "words",
-		[KEY_COMMAND] = "command line",
+		[KEY_TEXT] = "text",	      [KEY_PATH] = "path",
+		[KEY_BOOL] = "yes|no",	      [KEY_DURATION] = "duration",
+		[KEY_SIZE] = "size",	      [KEY_SIGNAL] = "signal",
+		[KEY_MODE] = "octal mode",    [KEY_CODES] = "exit codes",
+		[KEY_OOM] = "number",	      [KEY_FORWARDS] = "forwards",
+		[KEY_PORTS] = "ports",	      [KEY_ADDRESS] = "IPv4 address",
+		[KEY_SUBNET] = "auto|subnet", [KEY_MAC] = "Ethernet address",
+		[KEY_WORDS] = "words",	      [KEY_COMMAND] = "command line",
 	};
 	size_t length = 0;
 

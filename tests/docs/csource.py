@@ -19,7 +19,7 @@ REPORTERS = {
     "config_complain": (1, "", ""),
     "complain_service": (3, "%s: ", ""),
     "fail": (2, "%s: ", ""),
-    "mistake": (2, 'entry %zu, "%s": ', ""),
+    "portlist_mistake": (2, 'entry %zu, "%s": ', ""),
     "netfw_fail": (3, "", ""),
     "netfw_fail_forward": (3, "", ""),
     "netfw_fail_system": (2, "", ": %s"),

@@ -29,6 +29,19 @@ static void check_service(const struct config *config, size_t index)
 		PROMISE(service->after_index[i] < index);
 }
 
+/* No forward but `all` leads a port away that is kept. */
+static void check_network(const struct network_config *network)
+{
+	for (size_t i = 0; i < network->n_forwards; i++) {
+		const struct forward *f = &network->forwards[i];
+
+		for (size_t j = 0; j < network->n_keep && !f->all; j++)
+			PROMISE(network->keep[j].proto != f->proto ||
+				network->keep[j].listen_last < f->listen_first ||
+				network->keep[j].listen_first > f->listen_last);
+	}
+}
+
 static void check(const struct config *config)
 {
 	unsigned n_main = 0;
@@ -43,6 +56,7 @@ static void check(const struct config *config)
 	for (size_t i = 0; i < config->n_devices; i++)
 		PROMISE(config->devices[i].path[0] == '/');
 	PROMISE(config->guest.name && config->guest.disk && config->guest.cpus);
+	check_network(&config->network);
 	PROMISE(config->network.subnet.prefix >= 8 && config->network.subnet.prefix <= 29);
 }
 

@@ -26,8 +26,12 @@ static void check(const struct forward *forwards, size_t n)
 		PROMISE(f->listen_first > 0 && f->guest_first > 0 &&
 			f->listen_first <= f->listen_last);
 		PROMISE(f->guest_first + (f->listen_last - f->listen_first) <= 65535);
+		if (f->all)
+			PROMISE(f->listen_first == 1 && f->listen_last == 65535 &&
+				f->guest_first == 1 && f->entry > 0);
+		/* The one for all ports is the last of its protocol. */
 		if (last && last->proto == f->proto)
-			PROMISE(last->listen_last < f->listen_first);
+			PROMISE(!last->all && (f->all || last->listen_last < f->listen_first));
 		else if (last)
 			PROMISE(last->proto < f->proto);
 	}
@@ -44,15 +48,16 @@ static void check_again(const struct forward *forwards, size_t n)
 	PROMISE(text);
 	text[0] = '\0';
 	for (size_t i = 0; i < n; i++)
-		length += (size_t)sprintf(text + length, "%s:%s/%s ",
-					  forward_listen_text(&forwards[i], listen),
-					  forward_guest_text(&forwards[i], guest),
-					  forward_proto_name(&forwards[i]));
+		length += (size_t)sprintf(
+			text + length, "%s%s%s/%s ", forward_listen_text(&forwards[i], listen),
+			forwards[i].all ? "" : ":",
+			forwards[i].all ? "" : forward_guest_text(&forwards[i], guest),
+			forward_proto_name(&forwards[i]));
 	PROMISE(forwards_parse(text, NULL, NULL, &again, &n_again) == 0 && n_again == n);
 	for (size_t i = 0; i < n; i++)
 		PROMISE(memcmp(&again[i].listen_first, &forwards[i].listen_first,
 			       3 * sizeof(uint16_t)) == 0 &&
-			again[i].proto == forwards[i].proto);
+			again[i].proto == forwards[i].proto && again[i].all == forwards[i].all);
 	free(again);
 }
 

@@ -78,6 +78,13 @@ class Configuration(Case):
         self.assertEqual(code, 78)
         self.assertLines(pid1, ["error casement: /no/such/file: cannot be read: No such file or directory"], "")
 
+    def test_not_a_file(self):
+        """PID 1 does not wait for somebody who writes into a FIFO."""
+        fifo = self.fifo()
+        code, pid1 = self.run_to_end(arguments=["--config", fifo])
+        self.assertEqual(code, 78)
+        self.assertLines(pid1, [f"error casement: {fifo}: is not a regular file"], "")
+
     def test_unknown_names(self):
         code, pid1 = self.run_to_end([script("a", "exit 0", user="nobody-has-it"), script("b", "exit 0", group="nor-that"),
                                       script("c", "exit 0", capabilities="NET_ADMIN FLY")])

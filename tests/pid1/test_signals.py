@@ -28,6 +28,14 @@ def has_blocked(pid, number):
     return bool(blocked(pid) >> (number - 1) & 1)
 
 
+def has_open(pid, path):
+    """Has the process this file open?"""
+    try:
+        return any(os.readlink(f"/proc/{pid}/fd/{fd}") == path for fd in os.listdir(f"/proc/{pid}/fd"))
+    except FileNotFoundError:
+        return False  # another one was closed meanwhile
+
+
 class Table(Case):
     """The table of signals."""
 
@@ -75,16 +83,22 @@ class Table(Case):
 class Early(Case):
     """A signal before PID 1 has done anything."""
 
+    def start_reading(self):
+        """A PID 1 that is stopped in the midst of its configuration, which is long."""
+        pid1 = self.start([KEEPER, "#\n" * 5000000])
+        wait_until(lambda: has_open(pid1.pid, pid1.config), "reading")
+        pid1.kill(signal.SIGSTOP)
+        wait_until(lambda: state_of(pid1.pid) == "T", "stopped")
+        self.assertTrue(has_open(pid1.pid, pid1.config), "it was too fast: make the file longer")
+        return pid1
+
     def test_blocked_before_anything_else(self):
         """While the configuration is read, the signals are blocked long since: nothing is lost, and nothing is started."""
         for number in STOPS:
             with self.subTest(signal=number):
-                fifo = self.fifo()
-                pid1 = self.start(arguments=["--config", fifo])
-                wait_until(lambda: os.readlink(f"/proc/{pid1.pid}/exe") == CASEMENT and state_of(pid1.pid) == "S", "reading")
+                pid1 = self.start_reading()
                 pid1.kill(number)
-                with open(fifo, "w", encoding="ascii") as file:
-                    file.write(KEEPER)
+                pid1.kill(signal.SIGCONT)
                 self.assertEqual(pid1.wait(), 0, pid1.text())
                 self.assertEqual(len(pid1.matches("stopping$")), 1)
                 self.assertFalse(pid1.matches(" m[ :]"), pid1.text())

@@ -3,108 +3,18 @@
  * is reported with its place, all of them in one run. What the entries mean is
  * test_config_services.c's and test_value.c's.
  */
+#include "config_fixture.h"
 #include "lib/config_entry.h"
 #include "lib/util.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <cmocka.h>
-
-extern char **environ;
-
-/* A directory of its own for every test, and what was reported, one message a line, without the
- * directory's name. */
-struct place {
-	char directory[32];
-	char said[32768];
-};
-
-static int enter(void **state)
-{
-	static char *nothing[] = { NULL };
-	const char *format = getenv("CMOCKA_MESSAGE_OUTPUT"); /* scripts/test counts its lines */
-	struct place *place = calloc(1, sizeof(*place));
-
-	assert_non_null(place);
-	strcpy(place->directory, "/tmp/casement-test.XXXXXX");
-	assert_non_null(mkdtemp(place->directory));
-	assert_int_equal(chdir(place->directory), 0);
-	assert_int_equal(mkdir("conf.d", 0755), 0);
-	environ = nothing;
-	if (format)
-		setenv("CMOCKA_MESSAGE_OUTPUT", format, 1);
-	*state = place;
-	return 0;
-}
-
-static int leave(void **state)
-{
-	struct place *place = *state;
-	char command[64];
-
-	assert_int_equal(chdir("/"), 0);
-	snprintf(command, sizeof(command), "/bin/rm -r %s", place->directory);
-	assert_int_equal(system(command), 0);
-	free(place);
-	return 0;
-}
-
-static void hear(void *context, const char *message)
-{
-	struct place *place = context;
-	size_t length = strlen(place->said);
-
-	assert_true(length + strlen(message) + 2 < sizeof(place->said));
-	sprintf(place->said + length, "%s\n", message);
-}
-
-static void write_bytes(const char *path, const char *text, size_t length)
-{
-	FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(text, 1, length, file), length);
-	assert_int_equal(fclose(file), 0);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	write_bytes(path, text, strlen(text));
-}
-
-/** load() - The file "c" with @text in it. Return: the configuration, which must be good. */
-static struct config *load(struct place *place, const char *text)
-{
-	struct config *config = NULL;
-
-	write_file("c", text);
-	place->said[0] = '\0';
-	assert_int_equal(config_load("c", hear, place, &config), 0);
-	assert_string_equal(place->said, "");
-	assert_non_null(config);
-	return config;
-}
-
-/** refuse() - Load the file "c"; @expected is everything that is reported, and nothing is returned.
- */
-static void refuse_loaded(struct place *place, const char *expected)
-{
-	struct config sentinel, *config = &sentinel;
-
-	place->said[0] = '\0';
-	assert_int_equal(config_load("c", hear, place, &config), -EINVAL);
-	assert_string_equal(place->said, expected);
-	assert_ptr_equal(config, &sentinel);
-}
-
-static void refuse(struct place *place, const char *text, const char *expected)
-{
-	write_file("c", text);
-	refuse_loaded(place, expected);
-}
 
 static void test_empty(void **state)
 {
@@ -120,6 +30,10 @@ static void test_empty(void **state)
 	assert_null(config->guest.xml);
 	assert_false(config->network.subnet.fixed);
 	assert_int_equal(config->network.n_forwards, 2);
+	assert_int_equal(config->network.n_keep, 0);
+	assert_null(config->network.keep);
+	assert_int_equal(config->network.source, CLIENT_MASQUERADE);
+	assert_int_equal(config->network.on_remove, ON_REMOVE_CLOSE);
 	assert_int_equal(config->stop.timeout, 110000);
 	assert_int_equal(config->stop.resend, 5000);
 	assert_int_equal(config->log.level, 6);
@@ -135,9 +49,6 @@ static void test_missing_file(void **state)
 
 	assert_int_equal(config_load("absent", hear, place, &config), -EINVAL);
 	assert_string_equal(place->said, "absent: cannot be read: No such file or directory\n");
-	place->said[0] = '\0';
-	assert_int_equal(config_load("conf.d", hear, place, &config), -EINVAL);
-	assert_string_equal(place->said, "conf.d: cannot be read: Is a directory\n");
 	assert_null(config);
 }
 
@@ -146,6 +57,67 @@ static const char *value_of(const struct config *config, const char *section, co
 	const struct config_entry *entry = config_find_entry(config, section, key);
 
 	return entry ? entry->value : "(none)";
+}
+
+/** make_socket() - A socket's name in the file system. */
+static void make_socket(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0 && strlen(path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+/* PID 1 reads while it runs, and must not wait for the other end of a FIFO. */
+static void test_not_regular(void **state)
+{
+	static const char *const paths[] = { "fifo", "socket", "directory", "link", "/dev/null" };
+	struct place *place = *state;
+	struct config *config = NULL;
+
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	make_socket("socket");
+	assert_int_equal(mkdir("directory", 0700), 0);
+	assert_int_equal(symlink("fifo", "link"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		char expected[64];
+
+		snprintf(expected, sizeof(expected), "%s: is not a regular file\n", paths[i]);
+		place->said[0] = '\0';
+		assert_int_equal(config_load(paths[i], hear, place, &config), -EINVAL);
+		assert_string_equal(place->said, expected);
+	}
+	assert_null(config);
+	/* As Kubernetes mounts it. */
+	write_file("data", "[guest]\nname = linked\n");
+	assert_int_equal(symlink("data", "c"), 0);
+	assert_int_equal(config_load("c", hear, place, &config), 0);
+	assert_string_equal(config->guest.name, "linked");
+	config_free(config);
+}
+
+/* Nor may a drop-in, or a file that may be missing, be anything else. */
+static void test_not_regular_optional(void **state)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct config_loader loader = { .config = config, .report = hear, .context = *state };
+
+	assert_non_null(config);
+	assert_int_equal(mkfifo("main", 0600), 0);
+	assert_int_equal(mkdir("conf.d/1.conf", 0700), 0);
+	assert_int_equal(mkfifo("conf.d/2.conf", 0600), 0);
+	write_file("conf.d/3.conf", "[guest]\nname = third\n");
+	config_read_file(&loader, "main", false);
+	config_read_dropins(&loader, "conf.d");
+	assert_string_equal(((struct place *)*state)->said,
+			    "main: is not a regular file\n"
+			    "conf.d/1.conf: is not a regular file\n"
+			    "conf.d/2.conf: is not a regular file\n");
+	assert_int_equal(loader.n_errors, 3);
+	assert_string_equal(value_of(config, "guest", "name"), "third");
+	config_free(config);
 }
 
 /* Two files, drop-ins by name, the environment: the later one wins, key by key. */
@@ -371,11 +343,11 @@ static void test_all_at_once(void **state)
 	       "c:2: [guest] cpus: \"0\" is not a number from 1 to 255\n"
 	       "c:3: [guest] memory: \"4\" has no unit: write 512M or 4G\n"
 	       "c:5: [guest] colour: there is no such key; `casement --keys` lists them\n"
-	       "c:7: [network] forwards: \"0 22/tcp 22/tcp 5-4/udp\" entry 1, \"0\": \"0\" is not "
-	       "a port; ports are 1 to "
-	       "65535; entry 4, \"5-4/udp\": the range ends before it begins; entry 3, \"22/tcp\": "
-	       "tcp port 22 is forwarded "
-	       "already by entry 2, \"22/tcp\"; a port leads to one place only\n"
+	       "c:7: [network] forwards: entry 1, \"0\": \"0\" is not a port; ports are 1 to "
+	       "65535\n"
+	       "c:7: [network] forwards: entry 4, \"5-4/udp\": the range ends before it begins\n"
+	       "c:7: [network] forwards: entry 3, \"22/tcp\": tcp port 22 is forwarded already by "
+	       "entry 2, \"22/tcp\"; a port leads to one place only\n"
 	       "c:11: [service a] type: \"fork\" is none of: simple, notify, oneshot\n"
 	       "c:13: [service b] exec: \"'b\" has an unclosed quote\n"
 	       "CASEMENT_STOP_TIMEOUT: \"soon\" is not a duration such as 90s, 500ms, 2m or 1h\n"
@@ -400,27 +372,14 @@ static void test_binary(void **state)
 	assert_true(place->said[0]);
 }
 
-static void test_many_bad_forwards(void **state)
-{
-	struct place *place = *state;
-	char text[8192] = "", *end = text;
-	struct config *config = NULL;
-
-	for (unsigned i = 0; i < 1000; i++)
-		end += sprintf(end, "%ux ", i);
-	setenv("CASEMENT_NETWORK_FORWARDS", text, 1);
-	write_file("c", "");
-	assert_int_equal(config_load("c", hear, place, &config), -EINVAL);
-	assert_memory_equal(place->said, "CASEMENT_NETWORK_FORWARDS: \"0x 1x 2x", 36);
-	assert_non_null(strstr(place->said, "entry 1, \"0x\": "));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	const struct CMUnitTest tests[] = {
 		TEST(test_empty),
 		TEST(test_missing_file),
+		TEST(test_not_regular),
+		TEST(test_not_regular_optional),
 		TEST(test_order),
 		TEST(test_environment),
 		TEST(test_environment_mistakes),
@@ -432,7 +391,6 @@ int main(void)
 		TEST(test_unknown),
 		TEST(test_all_at_once),
 		TEST(test_binary),
-		TEST(test_many_bad_forwards),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -119,6 +119,7 @@ static void test_others(void **state)
 		load(*state,
 		     "[network]\nbridge = br7\nsubnet = 10.0.7.0/24\nguest-address = 10.0.7.9\n"
 		     "ipv6 = no\nforwards = 22/tcp 80:8080/tcp\n"
+		     "keep = 9100/tcp\nsource = preserve\non-remove = keep\n"
 		     "[stop]\ntimeout = 0\nresend = 100ms\nagent = yes\n"
 		     "[health]\nrdp-port = 1\nrdp-interval = 1s\nrdp-timeout = 100ms\nrdp-failures "
 		     "= 1000\n"
@@ -133,6 +134,10 @@ static void test_others(void **state)
 	assert_false(config->network.ipv6);
 	assert_int_equal(config->network.n_forwards, 2);
 	assert_int_equal(config->network.forwards[1].guest_first, 8080);
+	assert_int_equal(config->network.n_keep, 1);
+	assert_int_equal(config->network.keep[0].listen_first, 9100);
+	assert_int_equal(config->network.source, CLIENT_PRESERVE);
+	assert_int_equal(config->network.on_remove, ON_REMOVE_KEEP);
 	assert_int_equal(config->stop.timeout, 0);
 	assert_int_equal(config->stop.resend, 100);
 	assert_true(config->stop.agent);
@@ -161,7 +166,8 @@ static void test_service(void **state)
 		"33\nbackoff = 1ms\n"
 		"backoff-max = 2ms\nrestart-limit = 4\nhealthy-after = 5ms\nstart-timeout = "
 		"6ms\nstop-timeout = 7ms\n"
-		"stop-signal = RTMIN+3\nwatchdog = 8ms\nmain = yes\ncritical = yes\nuser = "
+		"stop-signal = RTMIN+3\nreload-signal = SIGHUP\nwatchdog = 8ms\nmain = "
+		"yes\ncritical = yes\nuser = "
 		"u\ngroup = g\ndirectory = /d\n"
 		"environment = A=1 'B=2 3'\nnofile = 9\noom-score-adjust = -10\nclean = /a '/b c'\n"
 		"capabilities = NET_ADMIN, NET_RAW\n");
@@ -181,6 +187,7 @@ static void test_service(void **state)
 	assert_int_equal(service->start_timeout, 6);
 	assert_int_equal(service->stop_timeout, 7);
 	assert_int_equal(service->stop_signal, SIGRTMIN + 3);
+	assert_int_equal(service->reload_signal, SIGHUP);
 	assert_int_equal(service->watchdog, 8);
 	assert_true(service->main && service->critical && service->enabled);
 	assert_string_equal(service->user, "u");
@@ -212,6 +219,7 @@ static void test_service_defaults(void **state)
 	assert_int_equal(service->start_timeout, 60000);
 	assert_int_equal(service->stop_timeout, 10000);
 	assert_int_equal(service->stop_signal, SIGTERM);
+	assert_int_equal(service->reload_signal, 0);
 	assert_int_equal(service->watchdog, 0);
 	assert_false(service->main || service->critical);
 	assert_true(service->enabled);
@@ -221,14 +229,36 @@ static void test_service_defaults(void **state)
 	config_free(config);
 }
 
+/* What an earlier file set and has no default, a later one takes back. */
+static void test_unset(void **state)
+{
+	static const char text[] = "[service s]\nexec = /bin/a\nreload-signal = HUP\nuser = u\n"
+				   "directory = /d\n";
+	struct config *config;
+
+	setenv("CASEMENT_SERVICE_S_RELOAD_SIGNAL", "", 1);
+	setenv("CASEMENT_SERVICE_S_USER", "", 1);
+	setenv("CASEMENT_SERVICE_S_DIRECTORY", "", 1);
+	config = load(*state, text);
+	assert_int_equal(config->services[0].reload_signal, 0);
+	assert_null(config->services[0].user);
+	assert_null(config->services[0].directory);
+	config_free(config);
+	setenv("CASEMENT_SERVICE_S_STOP_SIGNAL", "", 1);
+	refuse(*state, text,
+	       "CASEMENT_SERVICE_S_STOP_SIGNAL: \"\" is not a signal such as TERM, QUIT or "
+	       "RTMIN+3\n");
+}
+
 static void test_bad_values(void **state)
 {
 	refuse(*state,
 	       "[guest]\nname =\ndisk = d\nmac = 1\naccel = fast\ntpm = maybe\ncpus = 256\n"
-	       "[network]\nsubnet = 10\nguest-address = here\n[stop]\nresend = "
+	       "[network]\nsubnet = 10\nguest-address = here\nsource = nat\non-remove = "
+	       "drop\n[stop]\nresend = "
 	       "99ms\n[health]\nrdp-port = 0\nrdp-failures = 0\n"
 	       "[log]\nlevel = loud\n[device /d]\nmode = rw\n[service s]\nexec = a\nfinal-codes = "
-	       "256\nstop-signal = HALT\n"
+	       "256\nstop-signal = HALT\nreload-signal = 99\n"
 	       "oom-score-adjust = -1001\nnofile = 1048577\ndirectory = tmp\nenvironment = 'A\n",
 	       "2: [guest] name: \"\" is empty\n"
 	       "3: [guest] disk: \"d\" is not an absolute path\n"
@@ -238,18 +268,22 @@ static void test_bad_values(void **state)
 	       "7: [guest] cpus: \"256\" is not a number from 1 to 255\n"
 	       "9: [network] subnet: \"10\" is neither auto nor a subnet such as 192.168.121.0/24\n"
 	       "10: [network] guest-address: \"here\" is not an IPv4 address\n"
-	       "12: [stop] resend: \"99ms\" is shorter than 100 ms\n"
-	       "14: [health] rdp-port: \"0\" is not a number from 1 to 65535\n"
-	       "15: [health] rdp-failures: \"0\" is not a number from 1 to 1000\n"
-	       "17: [log] level: \"loud\" is none of: error, warning, info, debug\n"
-	       "19: [device /d] mode: \"rw\" is not an octal mode such as 0660\n"
-	       "22: [service s] final-codes: \"256\" is not a list of exit codes from 0 to 255\n"
-	       "23: [service s] stop-signal: \"HALT\" is not a signal such as TERM, QUIT or "
+	       "11: [network] source: \"nat\" is none of: masquerade, preserve\n"
+	       "12: [network] on-remove: \"drop\" is none of: close, keep\n"
+	       "14: [stop] resend: \"99ms\" is shorter than 100 ms\n"
+	       "16: [health] rdp-port: \"0\" is not a number from 1 to 65535\n"
+	       "17: [health] rdp-failures: \"0\" is not a number from 1 to 1000\n"
+	       "19: [log] level: \"loud\" is none of: error, warning, info, debug\n"
+	       "21: [device /d] mode: \"rw\" is not an octal mode such as 0660\n"
+	       "24: [service s] final-codes: \"256\" is not a list of exit codes from 0 to 255\n"
+	       "25: [service s] stop-signal: \"HALT\" is not a signal such as TERM, QUIT or "
 	       "RTMIN+3\n"
-	       "24: [service s] oom-score-adjust: \"-1001\" is not a number from -1000 to 1000\n"
-	       "25: [service s] nofile: \"1048577\" is not a number from 0 to 1048576\n"
-	       "26: [service s] directory: \"tmp\" is not an absolute path\n"
-	       "27: [service s] environment: \"'A\" has an unclosed quote\n");
+	       "26: [service s] reload-signal: \"99\" is not a signal such as TERM, QUIT or "
+	       "RTMIN+3\n"
+	       "27: [service s] oom-score-adjust: \"-1001\" is not a number from -1000 to 1000\n"
+	       "28: [service s] nofile: \"1048577\" is not a number from 0 to 1048576\n"
+	       "29: [service s] directory: \"tmp\" is not an absolute path\n"
+	       "30: [service s] environment: \"'A\" has an unclosed quote\n");
 }
 
 /** order() - The services' names in the order that they are started in. */
@@ -396,7 +430,7 @@ int main(void)
 		TEST(test_bad_values), TEST(test_sort),
 		TEST(test_disabled),   TEST(test_cycle),
 		TEST(test_relations),  TEST(test_limits),
-		TEST(test_keys),
+		TEST(test_keys),       TEST(test_unset),
 	};
 
 	return cmocka_run_group_tests_name("config_services", tests, NULL, NULL);

@@ -105,11 +105,70 @@ static void test_ports(void **state)
 	bad("+1", "entry 1, \"+1\": \"+1\" is not a port number");
 	bad("0x50", "entry 1, \"0x50\": \"0x50\" is not a port number");
 	bad("1:2:3", "entry 1, \"1:2:3\": \"2:3\" is not a port number");
-	bad("all", "entry 1, \"all\": \"all\" is not a port number");
 	bad(":80", "entry 1, \":80\": the listening port is missing");
 	bad("80:", "entry 1, \"80:\": the guest port is missing");
 	bad("/tcp", "entry 1, \"/tcp\": the listening port is missing");
 	bad(":", "entry 1, \":\": the listening port is missing");
+}
+
+/** test_all() - Every port that nothing else names: it is in nobody's way, and stands alone. */
+static void test_all(void **state)
+{
+	static const char *const mistakes[] = { "all:80",     "all:",	  "all-5",    "10-all",
+						"80:all/tcp", "all:all",  "1-all:2",  "1:2-all",
+						"all-all",    "-all/udp", ":all/tcp", "all-" };
+	char expected[128];
+
+	(void)state;
+	good("all", "tcp all->all udp all->all");
+	good("all/tcp", "tcp all->all");
+	good("all/udp,all/tcp", "tcp all->all udp all->all");
+	good("13389:3389/tcp all", "tcp 13389->3389 tcp all->all udp all->all");
+	good("all 1/udp 1-65535/tcp", "tcp 1-65535->1-65535 tcp all->all udp 1->1 udp all->all");
+	for (size_t i = 0; i < ARRAY_SIZE(mistakes); i++) {
+		snprintf(expected, sizeof(expected),
+			 "entry 1, \"%s\": \"all\" stands alone: write all, all/tcp or all/udp",
+			 mistakes[i]);
+		bad(mistakes[i], expected);
+	}
+	bad("All", "entry 1, \"All\": \"All\" is not a port number");
+	bad("alle", "entry 1, \"alle\": \"alle\" is not a port number");
+	bad("all/",
+	    "entry 1, \"all/\": the protocol is missing; append /tcp or /udp, or nothing for "
+	    "both");
+	bad("80/all",
+	    "entry 1, \"80/all\": unknown protocol \"all\"; it is tcp or udp, or none for "
+	    "both");
+	bad("all 22 all", "entry 3, \"all\": every tcp port is forwarded already by entry 1, "
+			  "\"all\"; a port leads to one place only");
+	bad("all/tcp all/udp 1/tcp all/udp 1",
+	    "entry 4, \"all/udp\": every udp port is forwarded already by entry 2, \"all/udp\"; a "
+	    "port leads to one place only\n"
+	    "entry 5, \"1\": tcp port 1 is forwarded already by entry 3, \"1/tcp\"; a port leads "
+	    "to "
+	    "one place only");
+}
+
+/** test_fields() - What the text of a forward does not show. */
+static void test_fields(void **state)
+{
+	struct forward *forwards = NULL;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(forwards_parse("all/tcp 5:6 80/udp", NULL, NULL, &forwards, &n), 0);
+	assert_int_equal(n, 4);
+	assert_int_equal(forwards[0].entry, 2);
+	assert_false(forwards[0].all);
+	assert_true(forwards[1].all);
+	assert_int_equal(forwards[1].entry, 1);
+	assert_int_equal(forwards[1].listen_first, 1);
+	assert_int_equal(forwards[1].listen_last, 65535);
+	assert_int_equal(forwards[1].guest_first, 1);
+	assert_int_equal(forwards[2].proto, IPPROTO_UDP);
+	assert_int_equal(forwards[2].entry, 2);
+	assert_int_equal(forwards[3].entry, 3);
+	free(forwards);
 }
 
 static void test_protocols(void **state)
@@ -121,7 +180,8 @@ static void test_protocols(void **state)
 	    "entry 1, \"3389/TCP\": unknown protocol \"TCP\"; it is tcp or udp, or none for both");
 	bad("3389/tcp/udp", "entry 1, \"3389/tcp/udp\": unknown protocol \"tcp/udp\"; it is tcp or "
 			    "udp, or none for both");
-	bad("3389/", "entry 1, \"3389/\": the protocol is missing; append /tcp or /udp, or nothing for both");
+	bad("3389/", "entry 1, \"3389/\": the protocol is missing; append /tcp or /udp, or nothing "
+		     "for both");
 }
 
 static void test_ranges(void **state)
@@ -225,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_protocols), cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_all_mistakes),
 		cmocka_unit_test(test_quoting),	  cmocka_unit_test(test_thousand),
+		cmocka_unit_test(test_all),	  cmocka_unit_test(test_fields),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
