@@ -5,6 +5,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@ struct forward {
 	uint16_t listen_first; /* host order, inclusive; equal to listen_last for a single port */
 	uint16_t listen_last;
 	uint16_t guest_first; /* guest port of listen_first; the others follow one by one */
+	bool all;	      /* every port that no other forward names */
+	unsigned entry;	      /* position in the list, 1 is the first */
 };
 
 /**

@@ -51,8 +51,8 @@ static void status_has(struct fixture *f, const char *path, const char *expected
 
 static void test_golden(void **state)
 {
-	struct forward forwards[] = { { IPPROTO_TCP, 3389, 3389, 3389 },
-				      { IPPROTO_UDP, 5000, 5010, 6000 } };
+	struct forward forwards[] = { { IPPROTO_TCP, 3389, 3389, 3389, false, 1 },
+				      { IPPROTO_UDP, 5000, 5010, 6000, false, 2 } };
 	struct fixture *f = *state;
 	char expected[2048];
 
@@ -91,7 +91,7 @@ static void test_golden(void **state)
 static void test_nothing_yet(void **state)
 {
 	struct fixture *f = *state;
-	struct forward forward = { IPPROTO_TCP, 3389, 3389, 3389 };
+	struct forward forward = { IPPROTO_TCP, 3389, 3389, 3389, false, 1 };
 
 	f->config.n_services = 0;
 	f->config.network.forwards = &forward;
@@ -178,8 +178,12 @@ static void test_many_forwards(void **state)
 	char path[32], value[64];
 
 	for (size_t i = 0; i < ARRAY_SIZE(forwards); i++)
-		forwards[i] = (struct forward){ IPPROTO_TCP, (uint16_t)(i + 1), (uint16_t)(i + 1),
-						(uint16_t)(i + 1) };
+		forwards[i] = (struct forward){ IPPROTO_TCP,
+						(uint16_t)(i + 1),
+						(uint16_t)(i + 1),
+						(uint16_t)(i + 1),
+						false,
+						1 };
 	f->config.network.forwards = forwards;
 	start_all(f);
 	says(f, M, "X_CASEMENT_GUEST_ADDRESS=192.168.121.68");
