@@ -4,6 +4,7 @@
  */
 #include "init/pid1/supervisor.h"
 
+#include "lib/forward_table.h"
 #include "lib/log.h"
 #include "lib/util.h"
 #include "lib/value.h"
@@ -108,10 +109,29 @@ static void take_field(struct supervisor *supervisor, struct service *service, c
 	supervisor->changes++;
 }
 
-void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
+/* What only means something together with other fields of the same datagram. */
+struct said {
+	bool ready, stores, names_forwards;
+};
+
+/* Return: whether the field is one of these. */
+static bool take_said(struct said *said, const char *name, const char *value)
+{
+	if (streq(name, "READY"))
+		said->ready = streq(value, "1");
+	else if (streq(name, "FDSTORE"))
+		said->stores = streq(value, "1");
+	else if (streq(name, "FDNAME"))
+		said->names_forwards = streq(value, FORWARD_TABLE_NAME);
+	else
+		return false;
+	return true;
+}
+
+bool supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
 			 int64_t now)
 {
-	bool ready = false;
+	struct said said = { 0 };
 
 	for (char *line = text, *next; line && *line; line = next) {
 		char *equals;
@@ -123,10 +143,9 @@ void supervisor_datagram(struct supervisor *supervisor, struct service *service,
 		if (!equals)
 			continue;
 		*equals = '\0';
-		if (streq(line, "READY"))
-			ready = streq(equals + 1, "1");
-		else
+		if (!take_said(&said, line, equals + 1))
 			take_field(supervisor, service, line, equals + 1, now);
 	}
-	supervisor_event(supervisor, service, ready ? SERVICE_SAID_READY : SERVICE_SPOKE, now);
+	supervisor_event(supervisor, service, said.ready ? SERVICE_SAID_READY : SERVICE_SPOKE, now);
+	return said.stores && said.names_forwards;
 }

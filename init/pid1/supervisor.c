@@ -20,6 +20,7 @@ void supervisor_init(struct supervisor *supervisor, const struct config *config,
 		.rest_deadline = NEVER,
 		.guest.since = now,
 		.overall_since = now,
+		.forwards_fd = -1,
 	};
 	for (size_t i = 0; i < config->n_services; i++) {
 		service_init(&supervisor->services[i], &config->services[i], now);

@@ -85,6 +85,7 @@ struct supervisor {
 	struct guest guest;
 	struct orphan orphans[ORPHANS_REMEMBERED];
 	size_t n_orphans; /* so far */
+	int forwards_fd; /* the table of forwards (lib/forward_table.h); -1: nobody has shown one */
 	bool ready_once;
 	enum overall_state overall;
 	char overall_reason[256];
@@ -104,8 +105,12 @@ void supervisor_event(struct supervisor *supervisor, struct service *service,
 /** supervisor_reaped() - A child is gone, whoever it was. */
 void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now);
 
-/** supervisor_datagram() - A service sent sd_notify fields, NAME=VALUE lines; @text is cut up. */
-void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
+/**
+ * supervisor_datagram() - A service sent sd_notify fields, NAME=VALUE lines; @text is cut up.
+ *
+ * Return: whether it says that a descriptor comes along that is the table of forwards.
+ */
+bool supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
 			 int64_t now);
 
 /** supervisor_guest_pid() - QEMU is this process (0: there is none); it may have been reaped a
