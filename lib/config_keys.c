@@ -145,6 +145,9 @@ static const struct config_key keys[] = {
 	SERVICE("stop-timeout", KEY_DURATION, stop_timeout, "10s",
 		"time between the stop signal and SIGKILL; main: on top of [stop] timeout"),
 	SERVICE("stop-signal", KEY_SIGNAL, stop_signal, "TERM", "signal that asks it to stop"),
+	SERVICE("reload-signal", KEY_SIGNAL, reload_signal, NULL,
+		"signal that makes it read its configuration again; sent when casement gets "
+		"SIGHUP"),
 	SERVICE("watchdog", KEY_DURATION, watchdog, "0",
 		"longest time between two WATCHDOG=1; 0: no watchdog"),
 	SERVICE("main", KEY_BOOL, main, "no", "its end is the container's end"),

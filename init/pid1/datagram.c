@@ -111,7 +111,8 @@ static void take_field(struct supervisor *supervisor, struct service *service, c
 
 /* What only means something together with other fields of the same datagram. */
 struct said {
-	bool ready, stores, names_forwards;
+	bool ready, reloading, stores, names_forwards, reload_failed;
+	char reload_reason[sizeof(((struct reload *)NULL)->reason)];
 };
 
 /* Return: whether the field is one of these. */
@@ -119,13 +120,27 @@ static bool take_said(struct said *said, const char *name, const char *value)
 {
 	if (streq(name, "READY"))
 		said->ready = streq(value, "1");
+	else if (streq(name, "RELOADING"))
+		said->reloading = streq(value, "1");
 	else if (streq(name, "FDSTORE"))
 		said->stores = streq(value, "1");
 	else if (streq(name, "FDNAME"))
 		said->names_forwards = streq(value, FORWARD_TABLE_NAME);
+	else if (streq(name, WIRE_RELOAD))
+		said->reload_failed = streq(value, "failed");
+	else if (streq(name, WIRE_RELOAD_REASON))
+		copy_text(said->reload_reason, sizeof(said->reload_reason), value);
 	else
 		return false;
 	return true;
+}
+
+/* Why the reload failed; NULL: it did not. */
+static const char *failure_of(const struct said *said)
+{
+	if (!said->reload_failed)
+		return NULL;
+	return said->reload_reason[0] ? said->reload_reason : "it gave no reason";
 }
 
 bool supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
@@ -146,6 +161,10 @@ bool supervisor_datagram(struct supervisor *supervisor, struct service *service,
 		if (!take_said(&said, line, equals + 1))
 			take_field(supervisor, service, line, equals + 1, now);
 	}
+	if (said.reloading)
+		reload_begun(supervisor, service, now);
+	if (said.ready)
+		reload_answered(supervisor, service, failure_of(&said), now);
 	supervisor_event(supervisor, service, said.ready ? SERVICE_SAID_READY : SERVICE_SPOKE, now);
 	return said.stores && said.names_forwards;
 }

@@ -156,8 +156,7 @@ static bool take_signal(struct pid1 *pid1, int signal, int64_t now)
 	} else if (signal == SIGQUIT) {
 		supervisor_hurry(supervisor, now);
 	} else if (signal == SIGHUP) {
-		log_warning("SIGHUP: the configuration is read when the container starts; restart "
-			    "it to apply a change");
+		supervisor_reload(supervisor);
 	}
 	return false;
 }

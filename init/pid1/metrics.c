@@ -168,6 +168,11 @@ size_t report_metrics(const struct supervisor *supervisor, int64_t now, uint64_t
 		  (double)supervisor->reaped);
 	one_value(&text, "log_lines_dropped_total", "counter", "Lines that nobody read in time.",
 		  (double)lines_dropped);
+	head(&text, "reloads_total", "counter",
+	     "How often services read their configuration again.");
+	add(&text, "casement_reloads_total{result=\"ok\"} %" PRIu64 "\n", supervisor->reload.n_ok);
+	add(&text, "casement_reloads_total{result=\"failed\"} %" PRIu64 "\n",
+	    supervisor->reload.n_failed);
 	report_network(&text, supervisor->forwards_fd);
 	return text.length;
 }

@@ -32,6 +32,15 @@ static void report_guest(struct json *json, const struct supervisor *supervisor,
 	json_object_end(json);
 }
 
+static void report_reload(struct json *json, const struct reload *reload, int64_t now)
+{
+	json_object_begin(json, "reload");
+	json_string(json, "result", reload_result_name(reload->result));
+	json_string(json, "reason", reload->reason);
+	json_number(json, "since_ms", now - reload->since);
+	json_object_end(json);
+}
+
 static void report_service(struct json *json, const struct service *service, int64_t now)
 {
 	json_object_begin(json, NULL);
@@ -57,6 +66,7 @@ size_t report_status(const struct supervisor *supervisor, int64_t now, char *buf
 	json_number(&json, "uptime_ms", now - supervisor->booted);
 	report_guest(&json, supervisor, now);
 	forwards_report(&json, supervisor);
+	report_reload(&json, &supervisor->reload, now);
 	json_array_begin(&json, "services");
 	for (size_t i = 0; i < supervisor->n_services; i++)
 		report_service(&json, &supervisor->services[i], now);

@@ -69,6 +69,8 @@ def main():
     killed, exits = orphan("sleep 1000"), orphan("sleep 1; exit 3")
     tell(READY=1, STATUS="talks", X_CASEMENT_GUEST_STATE="running", X_CASEMENT_GUEST_PID=killed, X_CASEMENT_BOOTS=1,
          X_CASEMENT_RDP="answering", X_CASEMENT_RDP_LATENCY_US=4200, X_CASEMENT_GUEST_ADDRESS="192.168.121.68")
+    tell(RELOADING=1)
+    tell(READY=1, X_CASEMENT_RELOAD="failed", X_CASEMENT_RELOAD_REASON="entry 3 is none")
     # More than a status has room for, so that the field that says so is there.
     show_forwards(2000)
     (out / "alive.json").write_text(until(lambda status: status["state"] == "ready" and status["forwards"]), encoding="utf-8")

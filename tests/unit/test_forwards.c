@@ -160,6 +160,7 @@ static void test_many(void **state)
 	assert_true(shown > 400 && shown < MANY);
 	snprintf(text, sizeof(text), "%zu", MANY - shown);
 	status_has(f, "forwards_omitted", text);
+	status_has(f, "reload.result", "\"none\"");
 	status_has(f, "reaped", "1");
 	snprintf(text, sizeof(text), "forwards.%zu.listen", shown - 1);
 	snprintf(value, sizeof(value), "\"%zu\"", shown - 1 + 50000);

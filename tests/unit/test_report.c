@@ -88,6 +88,7 @@ static void test_golden(void **state)
 		 "{\"proto\":\"tcp\",\"listen\":\"all\",\"guest\":\"192.168.121.68:all\","
 		 "\"packets_in\":5,\"bytes_in\":6,\"packets_out\":7,\"bytes_out\":8}],"
 		 "\"network\":{\"repairs\":9},"
+		 "\"reload\":{\"result\":\"none\",\"reason\":\"\",\"since_ms\":10},"
 		 "\"services\":[{\"name\":\"a\",\"state\":\"ready\",\"pid\":100,\"restarts\":0,"
 		 "\"status\":\"fine\","
 		 "\"problem\":\"\",\"since_ms\":3}],\"reaped\":0}",
@@ -175,8 +176,32 @@ static void test_worst(void **state)
 	}
 	memcpy(f->supervisor.guest.reason, worst, sizeof(f->supervisor.guest.reason) - 1);
 	memcpy(f->supervisor.overall_reason, worst, sizeof(f->supervisor.overall_reason) - 1);
+	memcpy(f->supervisor.reload.reason, worst, sizeof(f->supervisor.reload.reason) - 1);
 	f->supervisor.reaped = INT64_MAX;
 	assert_true(status(f) <= REPORT_FIXED);
+}
+
+static void test_reload(void **state)
+{
+	struct fixture *f = *state;
+
+	start_all(f);
+	says(f, A, "RELOADING=1");
+	f->now += 5;
+	status_has(f, "reload.result", "\"running\"");
+	status_has(f, "reload.since_ms", "5");
+	says(f, A,
+	     "READY=1\nX_CASEMENT_RELOAD=failed\nX_CASEMENT_RELOAD_REASON=entry 3, \"x\": no port");
+	f->now += 7;
+	status_has(f, "reload.result", "\"failed\"");
+	status_has(f, "reload.reason", "\"entry 3, \\\"x\\\": no port\"");
+	status_has(f, "reload.since_ms", "7");
+	/* Nothing has changed: all is as well as it was. */
+	status_has(f, "state", "\"ready\"");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=ok");
+	status_has(f, "reload.result", "\"ok\"");
+	status_has(f, "reload.reason", "\"\"");
 }
 
 static const char *health(struct fixture *f)
@@ -269,6 +294,12 @@ static void test_metrics(void **state)
 	check_metrics(report_metrics(&f->supervisor, f->now, 0, answer, sizeof(answer) - 1));
 	start_with_guest(f);
 	says(f, M, "X_CASEMENT_BOOTS=2\nX_CASEMENT_RDP_LATENCY_US=1500");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=failed");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=failed");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=ok");
 	dies(f, D, EXITED(1));
 	f->now += 1250;
 	check_metrics(report_metrics(&f->supervisor, f->now, 5, answer, sizeof(answer) - 1));
@@ -287,6 +318,8 @@ static void test_metrics(void **state)
 	assert_true(metrics_have(f, "casement_service_restarts_total{service=\"d\"} 1"));
 	assert_true(metrics_have(f, "casement_reaped_total 2"));
 	assert_true(metrics_have(f, "casement_log_lines_dropped_total 5"));
+	assert_true(metrics_have(f, "casement_reloads_total{result=\"ok\"} 1"));
+	assert_true(metrics_have(f, "casement_reloads_total{result=\"failed\"} 2"));
 	assert_true(metrics_have(f, "casement_network_repairs_total 0"));
 	assert_true(metrics_have(f, "casement_forwards_omitted 0"));
 }
@@ -315,10 +348,11 @@ static void test_metrics_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		REPORT_TEST(test_golden),     REPORT_TEST(test_nothing_yet),
-		REPORT_TEST(test_dead_guest), REPORT_TEST(test_services),
-		REPORT_TEST(test_worst),      REPORT_TEST(test_words),
-		REPORT_TEST(test_metrics),    REPORT_TEST(test_metrics_cut),
+		REPORT_TEST(test_golden),      REPORT_TEST(test_nothing_yet),
+		REPORT_TEST(test_dead_guest),  REPORT_TEST(test_services),
+		REPORT_TEST(test_worst),       REPORT_TEST(test_reload),
+		REPORT_TEST(test_words),       REPORT_TEST(test_metrics),
+		REPORT_TEST(test_metrics_cut),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
