@@ -113,7 +113,7 @@ struct service_config {
 	unsigned start_timeout; /* ms from exec to ready; 0: none */
 	unsigned stop_timeout;	/* ms from the stop signal to SIGKILL */
 	int stop_signal;
-	int reload_signal; /* 0: it is not told */
+	int reload_signal; /* asks it to read its configuration again; 0: it cannot */
 	unsigned watchdog; /* ms between two WATCHDOG=1; 0: none */
 	bool main;	   /* its end is the container's end, its code the container's */
 	bool critical;	   /* its permanent failure ends the container with 12 */

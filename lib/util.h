@@ -53,7 +53,7 @@ static inline int take_fd(int *fd)
 
 /** take_ptr() - Move a pointer out of a scope that would free it; the type is kept. */
 #define take_ptr(pointer)                       \
-	({                                      \
+	__extension__({                         \
 		__auto_type taken_ = (pointer); \
 		(pointer) = NULL;               \
 		taken_;                         \

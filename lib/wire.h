@@ -3,10 +3,12 @@
  * code of consequence.
  *
  * Children tell PID 1 through their notify socket; PID 1 tells children by signals only:
- *   stop signal   begin to stop. Sent with sigqueue(3): the value is the time left in ms, 0 for "as
- * configured". SIGQUIT       to the main service while it stops: the deadline is now. SIGUSR1 to
- * the main service: the process it reported in X_CASEMENT_GUEST_PID was reaped; the value is its
- * wait status.
+ * - stop signal: begin to stop. Sent with sigqueue(3): the value is the time left in ms, 0 for "as
+ *   configured".
+ * - reload signal, to a service that has one: read the configuration again.
+ * - SIGQUIT, to the main service while it stops: the deadline is now.
+ * - SIGUSR1, to the main service: the process it reported in X_CASEMENT_GUEST_PID was reaped; the
+ *   value is its wait status.
  */
 #pragma once
 
@@ -23,6 +25,10 @@
 #define WIRE_RDP_LATENCY_US "X_CASEMENT_RDP_LATENCY_US"
 #define WIRE_BOOTS "X_CASEMENT_BOOTS"		/* decimal, 1 for the first */
 #define WIRE_STOP_PHASE "X_CASEMENT_STOP_PHASE" /* one of stop_phase_name() */
+
+/* Along with the READY=1 that follows RELOADING=1: what became of it. */
+#define WIRE_RELOAD "X_CASEMENT_RELOAD"		      /* "ok" or "failed" */
+#define WIRE_RELOAD_REASON "X_CASEMENT_RELOAD_REASON" /* text: why it failed */
 
 enum guest_state {
 	GUEST_OFF,

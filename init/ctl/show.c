@@ -1,44 +1,15 @@
 #include "init/ctl/show.h"
 
+#include "init/ctl/show_forwards.h"
+#include "init/ctl/value.h"
 #include "lib/util.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <signal.h>
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-static long long number_of(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-/* "850 ms", "42 s", "3 min 5 s", "2 h 10 min", "4 d 3 h": two units at most. */
-static const char *duration(long long ms, char *buffer, size_t size)
-{
-	long long s = ms / 1000;
-
-	if (ms < 1000)
-		snprintf(buffer, size, "%lld ms", ms);
-	else if (s < 60)
-		snprintf(buffer, size, "%lld s", s);
-	else if (s < 3600)
-		snprintf(buffer, size, "%lld min %lld s", s / 60, s % 60);
-	else if (s < 86400)
-		snprintf(buffer, size, "%lld h %lld min", s / 3600, s % 3600 / 60);
-	else
-		snprintf(buffer, size, "%lld d %lld h", s / 86400, s % 86400 / 3600);
-	return buffer;
-}
 
 static const char *colour_of(const char *state)
 {
-	static const char *const good[] = { "ready", "running", "answering" };
+	static const char *const good[] = { "ready", "running", "answering", "ok" };
 	static const char *const bad[] = { "failed", "crashed", "degraded", "paused", "backoff" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -91,16 +62,24 @@ static void show_guest(FILE *out, const json_t *status, bool coloured)
 		fprintf(out, "stop       %s\n", text_of(guest, "stop_phase"));
 }
 
-static void show_forwards(FILE *out, const json_t *status)
+static void show_reload(FILE *out, const json_t *status, bool coloured)
 {
-	const json_t *forwards = json_object_get(status, "forwards"), *forward;
-	size_t i;
+	const json_t *reload = json_object_get(status, "reload");
+	const char *result = text_of(reload, "result");
+	char since[32];
 
-	json_array_foreach(forwards, i, forward)
-		fprintf(out, "%-10s %s/%s -> %s\n", i ? "" : "forwards", text_of(forward, "listen"),
-			text_of(forward, "proto"), text_of(forward, "guest"));
-	if (number_of(status, "forwards_omitted"))
-		fprintf(out, "%-10s and %lld more\n", "", number_of(status, "forwards_omitted"));
+	if (!*result || streq(result, "none"))
+		return;
+	fputs("reload     ", out);
+	put_state(out, result, 0, coloured);
+	duration(number_of(reload, "since_ms"), since, sizeof(since));
+	if (streq(result, "running"))
+		fprintf(out, " for %s", since);
+	else
+		fprintf(out, " %s ago", since);
+	if (*text_of(reload, "reason"))
+		fprintf(out, ": %s", text_of(reload, "reason"));
+	fputc('\n', out);
 }
 
 static void show_services(FILE *out, const json_t *status, bool coloured)
@@ -150,6 +129,7 @@ int show_status(FILE *out, const char *json, bool coloured)
 	put_reason(out, text_of(status, "reason"));
 	show_guest(out, status, coloured);
 	show_forwards(out, status);
+	show_reload(out, status, coloured);
 	show_services(out, status, coloured);
 	json_decref(status);
 	return 0;

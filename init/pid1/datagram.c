@@ -4,6 +4,7 @@
  */
 #include "init/pid1/supervisor.h"
 
+#include "lib/forward_table.h"
 #include "lib/log.h"
 #include "lib/util.h"
 #include "lib/value.h"
@@ -108,10 +109,44 @@ static void take_field(struct supervisor *supervisor, struct service *service, c
 	supervisor->changes++;
 }
 
-void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
+/* What only means something together with other fields of the same datagram. */
+struct said {
+	bool ready, reloading, stores, names_forwards, reload_failed;
+	char reload_reason[sizeof(((struct reload *)NULL)->reason)];
+};
+
+/* Return: whether the field is one of these. */
+static bool take_said(struct said *said, const char *name, const char *value)
+{
+	if (streq(name, "READY"))
+		said->ready = streq(value, "1");
+	else if (streq(name, "RELOADING"))
+		said->reloading = streq(value, "1");
+	else if (streq(name, "FDSTORE"))
+		said->stores = streq(value, "1");
+	else if (streq(name, "FDNAME"))
+		said->names_forwards = streq(value, FORWARD_TABLE_NAME);
+	else if (streq(name, WIRE_RELOAD))
+		said->reload_failed = streq(value, "failed");
+	else if (streq(name, WIRE_RELOAD_REASON))
+		copy_text(said->reload_reason, sizeof(said->reload_reason), value);
+	else
+		return false;
+	return true;
+}
+
+/* Why the reload failed; NULL: it did not. */
+static const char *failure_of(const struct said *said)
+{
+	if (!said->reload_failed)
+		return NULL;
+	return said->reload_reason[0] ? said->reload_reason : "it gave no reason";
+}
+
+bool supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
 			 int64_t now)
 {
-	bool ready = false;
+	struct said said = { 0 };
 
 	for (char *line = text, *next; line && *line; line = next) {
 		char *equals;
@@ -123,10 +158,13 @@ void supervisor_datagram(struct supervisor *supervisor, struct service *service,
 		if (!equals)
 			continue;
 		*equals = '\0';
-		if (streq(line, "READY"))
-			ready = streq(equals + 1, "1");
-		else
+		if (!take_said(&said, line, equals + 1))
 			take_field(supervisor, service, line, equals + 1, now);
 	}
-	supervisor_event(supervisor, service, ready ? SERVICE_SAID_READY : SERVICE_SPOKE, now);
+	if (said.reloading)
+		reload_begun(supervisor, service, now);
+	if (said.ready)
+		reload_answered(supervisor, service, failure_of(&said), now);
+	supervisor_event(supervisor, service, said.ready ? SERVICE_SAID_READY : SERVICE_SPOKE, now);
+	return said.stores && said.names_forwards;
 }

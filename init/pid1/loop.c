@@ -5,6 +5,7 @@
  */
 #include "init/pid1/loop.h"
 
+#include "init/pid1/forwards.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -54,15 +55,16 @@ static void take_datagrams(struct pid1 *pid1, size_t index, int64_t now)
 
 	/* Bounded: a child that never stops talking must not keep PID 1 here. */
 	for (int i = 0; i < 64; i++) {
-		int result = notify_receive(pid1->channels[index].notify_fd, buffer, &pid);
+		autoclose int passed = -1;
+		int result = notify_receive(pid1->channels[index].notify_fd, buffer, &pid, &passed);
 
 		if (result < 0)
 			return;
-		if (result > 0 && service->pid && pid == service->pid)
-			supervisor_datagram(&pid1->supervisor, service, buffer, now);
-		else
+		if (result == 0 || !service->pid || pid != service->pid)
 			log_debug("%s: a message from pid %d is ignored", service->config->name,
 				  (int)pid);
+		else if (supervisor_datagram(&pid1->supervisor, service, buffer, now))
+			forwards_take(&pid1->supervisor, service, &passed);
 	}
 }
 
@@ -154,8 +156,7 @@ static bool take_signal(struct pid1 *pid1, int signal, int64_t now)
 	} else if (signal == SIGQUIT) {
 		supervisor_hurry(supervisor, now);
 	} else if (signal == SIGHUP) {
-		log_warning("SIGHUP: the configuration is read when the container starts; restart "
-			    "it to apply a change");
+		supervisor_reload(supervisor);
 	}
 	return false;
 }

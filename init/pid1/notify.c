@@ -40,7 +40,8 @@ int notify_open(const char *service)
 	return take_fd(&fd);
 }
 
-static void take_controls(struct msghdr *message, pid_t *ret_pid)
+/* Whatever comes is ours from here on: @passed is the first descriptor, the others are closed. */
+static void take_controls(struct msghdr *message, pid_t *ret_pid, int *passed)
 {
 	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control;
 	     control = CMSG_NXTHDR(message, control)) {
@@ -55,16 +56,19 @@ static void take_controls(struct msghdr *message, pid_t *ret_pid)
 			size_t n = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
 			for (size_t i = 0; i < n; i++) {
-				int passed;
+				int fd;
 
-				memcpy(&passed, CMSG_DATA(control) + i * sizeof(int), sizeof(int));
-				close(passed);
+				memcpy(&fd, CMSG_DATA(control) + i * sizeof(int), sizeof(int));
+				if (*passed < 0)
+					*passed = fd;
+				else
+					close(fd);
 			}
 		}
 	}
 }
 
-int notify_receive(int fd, char buffer[static NOTIFY_MAX], pid_t *ret_pid)
+int notify_receive(int fd, char buffer[static NOTIFY_MAX], pid_t *ret_pid, int *ret_passed)
 {
 	union {
 		struct cmsghdr align;
@@ -79,13 +83,18 @@ int notify_receive(int fd, char buffer[static NOTIFY_MAX], pid_t *ret_pid)
 		.msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	autoclose int passed = -1;
 
+	*ret_passed = -1;
 	if (n < 0)
 		return errno == EINTR ? 0 : -EAGAIN;
 	*ret_pid = 0;
-	take_controls(&message, ret_pid);
+	take_controls(&message, ret_pid, &passed);
 	buffer[n] = '\0';
-	return !(message.msg_flags & MSG_TRUNC) && *ret_pid > 0;
+	if (message.msg_flags & MSG_TRUNC || *ret_pid <= 0)
+		return 0;
+	*ret_passed = take_fd(&passed);
+	return 1;
 }
 
 void outside_open(struct outside *outside)

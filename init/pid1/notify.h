@@ -24,12 +24,14 @@ int notify_open(const char *service);
  * notify_receive() - Take one datagram.
  * @buffer: NOTIFY_MAX bytes; what arrives is ended with a zero byte
  * @ret_pid: who sent it, as the kernel says
+ * @ret_passed: the first descriptor that came along with a message, for the caller to close; -1:
+ * none
  *
- * Descriptors that came along are closed.
+ * All other descriptors are closed.
  *
  * Return: 1; 0 when there was something that is no message; -EAGAIN when nothing is there.
  */
-int notify_receive(int fd, char buffer[static NOTIFY_MAX], pid_t *ret_pid);
+int notify_receive(int fd, char buffer[static NOTIFY_MAX], pid_t *ret_pid, int *ret_passed);
 
 /* The way out: $NOTIFY_SOCKET as it was when PID 1 started. */
 struct outside {

@@ -65,6 +65,8 @@ struct service {
 	bool exec_failed; /* the process never became the program */
 	bool pushed;	  /* it was told to end because of a fault: its code is an answer to that */
 	bool killed;	  /* SIGKILL was sent to the process */
+	bool reload_due;  /* it was starting at a SIGHUP: it is told as soon as it is ready */
+	bool reloading;	  /* it said RELOADING=1 and nothing since */
 	int stop_value;	  /* goes along with the stop signal, see lib/wire.h */
 	char status[160]; /* its own words, from STATUS= */
 	char problem[160]; /* why it is not as it should be; empty otherwise */

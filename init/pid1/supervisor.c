@@ -20,6 +20,8 @@ void supervisor_init(struct supervisor *supervisor, const struct config *config,
 		.rest_deadline = NEVER,
 		.guest.since = now,
 		.overall_since = now,
+		.reload.since = now,
+		.forwards_fd = -1,
 	};
 	for (size_t i = 0; i < config->n_services; i++) {
 		service_init(&supervisor->services[i], &config->services[i], now);
@@ -180,8 +182,10 @@ void supervisor_event(struct supervisor *supervisor, struct service *service,
 	bool was_down = service_is_down(service);
 
 	service_event(service, event, supervisor->effects, now);
-	if (service->state != old)
+	if (service->state != old) {
 		supervisor->changes++;
+		reload_follow(supervisor, service, now);
+	}
 	if (service_is_down(service) && !was_down && !revive_main(supervisor, service, now))
 		consider_end(supervisor, service, now);
 }

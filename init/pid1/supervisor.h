@@ -55,6 +55,17 @@ struct orphan {
 	int64_t reaped;
 };
 
+/* How the last request to read the configuration again went, of all services together. */
+enum reload_result { RELOAD_NONE, RELOAD_RUNNING, RELOAD_OK, RELOAD_FAILED, N_RELOAD_RESULTS };
+
+struct reload {
+	enum reload_result result;
+	bool has_failed;  /* one of the services that are at it */
+	char reason[160]; /* why it failed */
+	int64_t since;
+	uint64_t n_ok, n_failed; /* so far, one for each service and request */
+};
+
 /* The state that the status socket and the outside see. */
 enum overall_state {
 	OVERALL_STARTING,
@@ -85,6 +96,8 @@ struct supervisor {
 	struct guest guest;
 	struct orphan orphans[ORPHANS_REMEMBERED];
 	size_t n_orphans; /* so far */
+	struct reload reload;
+	int forwards_fd; /* the table of forwards (lib/forward_table.h); -1: nobody has shown one */
 	bool ready_once;
 	enum overall_state overall;
 	char overall_reason[256];
@@ -104,8 +117,12 @@ void supervisor_event(struct supervisor *supervisor, struct service *service,
 /** supervisor_reaped() - A child is gone, whoever it was. */
 void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now);
 
-/** supervisor_datagram() - A service sent sd_notify fields, NAME=VALUE lines; @text is cut up. */
-void supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
+/**
+ * supervisor_datagram() - A service sent sd_notify fields, NAME=VALUE lines; @text is cut up.
+ *
+ * Return: whether it says that a descriptor comes along that is the table of forwards.
+ */
+bool supervisor_datagram(struct supervisor *supervisor, struct service *service, char *text,
 			 int64_t now);
 
 /** supervisor_guest_pid() - QEMU is this process (0: there is none); it may have been reaped a
@@ -114,6 +131,9 @@ void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
 
 /** supervisor_stop() - Begin to stop; once begun, again changes nothing. */
 void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t now);
+
+/** supervisor_reload() - Let every service that can read its configuration again. */
+void supervisor_reload(struct supervisor *supervisor);
 
 /** supervisor_hurry() - The guest's deadline is now. */
 void supervisor_hurry(struct supervisor *supervisor, int64_t now);
@@ -135,3 +155,16 @@ void supervisor_judge(struct supervisor *supervisor, int64_t now);
 const char *supervisor_health(const struct supervisor *supervisor);
 
 const char *overall_state_name(enum overall_state state);
+const char *reload_result_name(enum reload_result result);
+
+/* What the supervisor's parts tell reload.c. */
+
+/** reload_begun() - A service said RELOADING=1. */
+void reload_begun(struct supervisor *supervisor, struct service *service, int64_t now);
+
+/** reload_answered() - It said READY=1 after that. @failed is the reason, NULL: all is well. */
+void reload_answered(struct supervisor *supervisor, struct service *service, const char *failed,
+		     int64_t now);
+
+/** reload_follow() - Its state has changed. */
+void reload_follow(struct supervisor *supervisor, struct service *service, int64_t now);

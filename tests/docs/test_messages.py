@@ -86,7 +86,7 @@ class ReaderTest(unittest.TestCase):
 
     def test_examples(self):
         texts = {message.text for message in csource.messages()}
-        for text in ("SIGHUP: the configuration is read when the container starts; restart it to apply a change",
+        for text in ("SIGHUP: no service has a reload-signal; restart the container to apply a change of the configuration",
                      "%s: is missing: start the container with --device %s",
                      "%s: is a symbolic link: name the device itself",
                      'entry %zu, "%s": unknown protocol "%s"; it is tcp or udp, or none for both',

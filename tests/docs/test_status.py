@@ -15,21 +15,17 @@ import documents
 PAGE = documents.TOP / "docs/status.md"
 HERE = pathlib.Path(__file__).resolve().parent
 
-# More than a status has room for, so that the field that says so is there.
-FORWARDS = " ".join(f"{port}/tcp" for port in range(20000, 22000))
-
 
 def start(directory):
     """Run casement to its end. Its /run is a new and empty one."""
     config = directory / "casement.conf"
-    config.write_text(f"[network]\nforwards = 3389\n[service talker]\ntype = notify\nmain = yes\nrestart = no\n"
+    config.write_text(f"[service talker]\ntype = notify\nmain = yes\nrestart = no\n"
                       f"exec = '{sys.executable}'\n  '{HERE / 'talker.py'}'\n  '{directory}'\n"
                       f"  '{os.path.abspath(documents.program('casementctl'))}'\n", encoding="utf-8")
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     return documents.run("unshare", *user, "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c",
                          'mount -t tmpfs tmpfs /run && exec "$@"', "sh", os.path.abspath(documents.program("casement")),
-                         "--config", str(config), environment={"CASEMENT_NETWORK_FORWARDS": FORWARDS,
-                                                               "PYTHONDONTWRITEBYTECODE": "1"})
+                         "--config", str(config), environment={"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def flatten(value, prefix=""):

@@ -38,6 +38,7 @@ static void make_config(struct config *config)
 			.start_timeout = 1000,
 			.stop_timeout = 1000,
 			.stop_signal = 15,
+			.reload_signal = i ? 1 : 0,
 			.watchdog = i ? 0 : 500,
 			.main = i == 2,
 			.critical = i == 0,

@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 struct fixture {
 	int receiver, sender;
+	int passed; /* by the last datagram */
 	char buffer[NOTIFY_MAX];
 };
 
@@ -55,9 +57,14 @@ static unsigned count_fds(void)
 
 static int receive(struct fixture *f, pid_t *ret_pid)
 {
+	int result;
+
 	*ret_pid = -7;
+	f->passed = -7;
 	memset(f->buffer, '#', sizeof(f->buffer));
-	return notify_receive(f->receiver, f->buffer, ret_pid);
+	result = notify_receive(f->receiver, f->buffer, ret_pid, &f->passed);
+	assert_true(result > 0 || f->passed == -1);
+	return result;
 }
 
 static void test_one(void **state)
@@ -120,13 +127,16 @@ static void test_sizes(void **state)
 	}
 }
 
-static void send_fds(int socket, size_t n)
+/* The first of them is a file of its own, so that it can be told from the others. */
+static void send_fds(int socket, size_t n, const char *text, size_t length)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(253 * sizeof(int))];
 	} control = { 0 };
-	struct iovec data = { .iov_base = (char[]){ "READY=1" }, .iov_len = 7 };
+	autoclose int first = memfd_create("first", MFD_CLOEXEC);
+	char *copy = strndup(text, length);
+	struct iovec data = { .iov_base = copy, .iov_len = length };
 	struct msghdr message = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
@@ -139,12 +149,22 @@ static void send_fds(int socket, size_t n)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(n * sizeof(int));
 	for (size_t i = 0; i < n; i++)
-		memcpy(CMSG_DATA(header) + i * sizeof(int), &(int){ STDIN_FILENO }, sizeof(int));
-	assert_int_equal(sendmsg(socket, &message, 0), 7);
+		memcpy(CMSG_DATA(header) + i * sizeof(int), &(int){ i ? STDIN_FILENO : first },
+		       sizeof(int));
+	assert_int_equal(sendmsg(socket, &message, 0), length);
+	free(copy);
 }
 
-/* Descriptors that were passed along are closed, however many: those that do not fit into the
- * buffer by the kernel. */
+static bool is_first(int fd)
+{
+	char path[64], target[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "memfd:first");
+}
+
+/* The first descriptor that was passed along is the caller's; all others are closed, however many:
+ * those that do not fit into the buffer by the kernel. */
 static void test_passed_fds(void **state)
 {
 	static const size_t counts[] = { 1, 2, 15, 16, 17, 100, 253 };
@@ -153,12 +173,37 @@ static void test_passed_fds(void **state)
 	pid_t pid;
 
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		send_fds(f->sender, counts[i]);
+		send_fds(f->sender, counts[i], "READY=1", 7);
 		assert_int_equal(receive(f, &pid), 1);
 		assert_string_equal(f->buffer, "READY=1");
 		assert_int_equal(pid, getpid());
-		assert_int_equal(count_fds(), before);
+		assert_true(is_first(f->passed));
+		assert_int_equal(fcntl(f->passed, F_GETFD), FD_CLOEXEC);
+		assert_int_equal(count_fds(), before + 1);
+		close(f->passed);
 	}
+	assert_int_equal(send(f->sender, "READY=1", 7, 0), 7);
+	assert_int_equal(receive(f, &pid), 1);
+	assert_int_equal(f->passed, -1);
+}
+
+/* What comes with something that is no message is nobody's. */
+static void test_passed_with_nonsense(void **state)
+{
+	static char bytes[NOTIFY_MAX];
+	struct fixture *f = *state;
+	unsigned before = count_fds();
+	const int off = 0;
+	pid_t pid;
+
+	memset(bytes, 'x', sizeof(bytes));
+	send_fds(f->sender, 2, bytes, sizeof(bytes));
+	assert_int_equal(receive(f, &pid), 0);
+	assert_int_equal(count_fds(), before);
+	assert_int_equal(setsockopt(f->receiver, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off)), 0);
+	send_fds(f->sender, 2, "READY=1", 7);
+	assert_int_equal(receive(f, &pid), 0);
+	assert_int_equal(count_fds(), before);
 }
 
 /* Without credentials nobody knows who it was: it is no message. */
@@ -263,9 +308,15 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_one),	       TEST(test_sender),	  TEST(test_sizes),
-		TEST(test_passed_fds), TEST(test_no_credentials), TEST(test_outside),
-		TEST(test_no_outside), TEST(test_path),
+		TEST(test_one),
+		TEST(test_sender),
+		TEST(test_sizes),
+		TEST(test_passed_fds),
+		TEST(test_passed_with_nonsense),
+		TEST(test_no_credentials),
+		TEST(test_outside),
+		TEST(test_no_outside),
+		TEST(test_path),
 	};
 
 	return cmocka_run_group_tests_name("notify", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "init/pid1/report.h"
 
 #include "json_reader.h"
+#include "lib/forward_table.h"
 #include "lib/util.h"
 #include "supervisor_fixture.h"
 
@@ -52,15 +53,19 @@ static void status_has(struct fixture *f, const char *path, const char *expected
 static void test_golden(void **state)
 {
 	struct forward forwards[] = { { IPPROTO_TCP, 3389, 3389, 3389, false, 1 },
-				      { IPPROTO_UDP, 5000, 5010, 6000, false, 2 } };
+				      { IPPROTO_UDP, 5000, 5010, 6000, false, 2 },
+				      { IPPROTO_TCP, 1, 65535, 1, true, 3 } };
+	const struct forward_count counts[] = { { 1, 20, 300, 4000 }, { 0 }, { 5, 6, 7, 8 } };
+	struct forward_table *table = NULL;
 	struct fixture *f = *state;
 	char expected[2048];
 
-	f->config.network.forwards = forwards;
-	f->config.network.n_forwards = ARRAY_SIZE(forwards);
+	assert_int_equal(forward_table_create(forwards, ARRAY_SIZE(forwards), &table), 0);
+	forward_table_update(table, counts, 9);
 	f->config.n_services = 1;
 	f->config.services[A].main = true;
 	again(f);
+	f->supervisor.forwards_fd = forward_table_fd(table);
 	step(f);
 	f->now += 7;
 	says(f, A,
@@ -77,15 +82,20 @@ static void test_golden(void **state)
 		 "\"pid\":500,\"rdp\":\"answering\",\"boots\":1,\"since_ms\":3,\"rdp_latency_us\":"
 		 "1500,\"stop_phase\":\"none\"},"
 		 "\"forwards\":[{\"proto\":\"tcp\",\"listen\":\"3389\",\"guest\":\"192.168.121.68:"
-		 "3389\"},"
+		 "3389\",\"packets_in\":1,\"bytes_in\":20,\"packets_out\":300,\"bytes_out\":4000},"
 		 "{\"proto\":\"udp\",\"listen\":\"5000-5010\",\"guest\":\"192.168.121.68:6000-"
-		 "6010\"}],"
+		 "6010\",\"packets_in\":0,\"bytes_in\":0,\"packets_out\":0,\"bytes_out\":0},"
+		 "{\"proto\":\"tcp\",\"listen\":\"all\",\"guest\":\"192.168.121.68:all\","
+		 "\"packets_in\":5,\"bytes_in\":6,\"packets_out\":7,\"bytes_out\":8}],"
+		 "\"network\":{\"repairs\":9},"
+		 "\"reload\":{\"result\":\"none\",\"reason\":\"\",\"since_ms\":10},"
 		 "\"services\":[{\"name\":\"a\",\"state\":\"ready\",\"pid\":100,\"restarts\":0,"
 		 "\"status\":\"fine\","
 		 "\"problem\":\"\",\"since_ms\":3}],\"reaped\":0}",
 		 CASEMENT_VERSION);
 	answer[status(f)] = '\0';
 	assert_string_equal(answer, expected);
+	forward_table_free(table);
 }
 
 static void test_nothing_yet(void **state)
@@ -98,8 +108,10 @@ static void test_nothing_yet(void **state)
 	f->config.network.n_forwards = 1;
 	again(f);
 	status_has(f, "services", "[]");
-	/* Nobody has said yet where they lead. */
+	/* What is configured is not in force before somebody says so. */
 	status_has(f, "forwards", "[]");
+	status_has(f, "forwards_omitted", "");
+	status_has(f, "network.repairs", "0");
 	status_has(f, "guest.state", "\"off\"");
 	status_has(f, "guest.pid", "0");
 	status_has(f, "guest.name", "\"windows\"");
@@ -164,48 +176,32 @@ static void test_worst(void **state)
 	}
 	memcpy(f->supervisor.guest.reason, worst, sizeof(f->supervisor.guest.reason) - 1);
 	memcpy(f->supervisor.overall_reason, worst, sizeof(f->supervisor.overall_reason) - 1);
+	memcpy(f->supervisor.reload.reason, worst, sizeof(f->supervisor.reload.reason) - 1);
 	f->supervisor.reaped = INT64_MAX;
 	assert_true(status(f) <= REPORT_FIXED);
 }
 
-/* Ten thousand forwards do not fit: those that do are there, the others are counted, and all else
- * is complete. */
-static void test_many_forwards(void **state)
+static void test_reload(void **state)
 {
-	static struct forward forwards[10000];
 	struct fixture *f = *state;
-	size_t length, shown = 0;
-	char path[32], value[64];
 
-	for (size_t i = 0; i < ARRAY_SIZE(forwards); i++)
-		forwards[i] = (struct forward){
-			IPPROTO_TCP, (uint16_t)(i + 1), (uint16_t)(i + 1), (uint16_t)(i + 1),
-			false,	     (unsigned)i + 1
-		};
-	f->config.network.forwards = forwards;
 	start_all(f);
-	says(f, M, "X_CASEMENT_GUEST_ADDRESS=192.168.121.68");
-	f->config.network.n_forwards = 500;
-	length = status(f);
-	assert_string_equal(json_find(answer, length, "forwards_omitted", value, sizeof(value)),
-			    "");
-	assert_string_equal(json_find(answer, length, "forwards.499.listen", value, sizeof(value)),
-			    "\"500\"");
-
-	f->config.network.n_forwards = ARRAY_SIZE(forwards);
-	length = status(f);
-	for (;; shown++) {
-		snprintf(path, sizeof(path), "forwards.%zu.guest", shown);
-		if (!*json_find(answer, length, path, value, sizeof(value)))
-			break;
-	}
-	assert_true(shown > 500);
-	snprintf(path, sizeof(path), "%zu", ARRAY_SIZE(forwards) - shown);
-	assert_string_equal(json_find(answer, length, "forwards_omitted", value, sizeof(value)),
-			    path);
-	assert_string_equal(json_find(answer, length, "services.4.name", value, sizeof(value)),
-			    "\"m\"");
-	assert_string_equal(json_find(answer, length, "reaped", value, sizeof(value)), "1");
+	says(f, A, "RELOADING=1");
+	f->now += 5;
+	status_has(f, "reload.result", "\"running\"");
+	status_has(f, "reload.since_ms", "5");
+	says(f, A,
+	     "READY=1\nX_CASEMENT_RELOAD=failed\nX_CASEMENT_RELOAD_REASON=entry 3, \"x\": no port");
+	f->now += 7;
+	status_has(f, "reload.result", "\"failed\"");
+	status_has(f, "reload.reason", "\"entry 3, \\\"x\\\": no port\"");
+	status_has(f, "reload.since_ms", "7");
+	/* Nothing has changed: all is as well as it was. */
+	status_has(f, "state", "\"ready\"");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=ok");
+	status_has(f, "reload.result", "\"ok\"");
+	status_has(f, "reload.reason", "\"\"");
 }
 
 static const char *health(struct fixture *f)
@@ -298,6 +294,12 @@ static void test_metrics(void **state)
 	check_metrics(report_metrics(&f->supervisor, f->now, 0, answer, sizeof(answer) - 1));
 	start_with_guest(f);
 	says(f, M, "X_CASEMENT_BOOTS=2\nX_CASEMENT_RDP_LATENCY_US=1500");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=failed");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=failed");
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1\nX_CASEMENT_RELOAD=ok");
 	dies(f, D, EXITED(1));
 	f->now += 1250;
 	check_metrics(report_metrics(&f->supervisor, f->now, 5, answer, sizeof(answer) - 1));
@@ -316,6 +318,10 @@ static void test_metrics(void **state)
 	assert_true(metrics_have(f, "casement_service_restarts_total{service=\"d\"} 1"));
 	assert_true(metrics_have(f, "casement_reaped_total 2"));
 	assert_true(metrics_have(f, "casement_log_lines_dropped_total 5"));
+	assert_true(metrics_have(f, "casement_reloads_total{result=\"ok\"} 1"));
+	assert_true(metrics_have(f, "casement_reloads_total{result=\"failed\"} 2"));
+	assert_true(metrics_have(f, "casement_network_repairs_total 0"));
+	assert_true(metrics_have(f, "casement_forwards_omitted 0"));
 }
 
 /* In a buffer that is too small no line is cut in the middle. */
@@ -344,7 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		REPORT_TEST(test_golden),      REPORT_TEST(test_nothing_yet),
 		REPORT_TEST(test_dead_guest),  REPORT_TEST(test_services),
-		REPORT_TEST(test_worst),       REPORT_TEST(test_many_forwards),
+		REPORT_TEST(test_worst),       REPORT_TEST(test_reload),
 		REPORT_TEST(test_words),       REPORT_TEST(test_metrics),
 		REPORT_TEST(test_metrics_cut),
 	};
