@@ -11,9 +11,11 @@ static const char help[] =
 	"Usage: casement-netfw [OPTION]... VERB\n"
 	"Make the network of the container's guest: bridge, addresses, port forwards.\n"
 	"\n"
+	"  run     make it and keep it: put right what others change, follow the configuration on\n"
+	"          SIGHUP, count; until SIGTERM, which leaves everything as it is\n"
 	"  up      make it, or make it match the configuration; doing so twice changes nothing\n"
 	"  down    remove what up made, and nothing else\n"
-	"  show    print the packet filter that up would load, as nft(8) writes it\n"
+	"  show    print the packet filter that up would load, as nft(8) writes it, with counters\n"
 	"  check   say whether up would work, without changing anything\n"
 	"\n"
 	"  --config FILE   read FILE and the environment, not the usual places\n"
@@ -25,12 +27,10 @@ static const char help[] =
 
 static const struct {
 	const char *name;
-	int (*run)(const struct config *config);
+	int (*run)(const struct config *config); /* NULL: command_run() */
 } verbs[] = {
-	{ "up", command_up },
-	{ "down", command_down },
-	{ "show", command_show },
-	{ "check", command_check },
+	{ "run", NULL },	  { "up", command_up },	      { "down", command_down },
+	{ "show", command_show }, { "check", command_check },
 };
 
 static void report_mistake(void *context, const char *message)
@@ -59,7 +59,7 @@ static int run(const char *file, const char *name)
 		if (r < 0)
 			return r == -EINVAL ? EXIT_CONFIG : EXIT_FAILURE;
 		log_set_level(config->log.level);
-		code = verbs[i].run(config);
+		code = verbs[i].run ? verbs[i].run(config) : command_run(file, &config);
 		config_free(config);
 	}
 	if (code < 0) {

@@ -13,7 +13,9 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -156,6 +158,89 @@ class Server:
         self.socket.close()
 
 
+class Listener:
+    """PID 1's end of sd_notify: fields as they came in, and the table of forwards that was handed over last."""
+
+    HEADER, ROW = struct.Struct("<QIIIIQ"), struct.Struct("<BBHHHQQQQ")
+
+    def __init__(self, path):
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        self.socket.settimeout(SOON)
+        self.fields, self.table_fd = {}, None
+
+    def take(self):
+        """One datagram; its fields."""
+        data, fds, _, _ = socket.recv_fds(self.socket, 65536, 4)
+        fields = dict(line.split("=", 1) for line in data.decode().splitlines())
+        if fds:
+            assert fields == {"FDSTORE": "1", "FDNAME": "forwards"} and len(fds) == 1, (fields, fds)
+            if self.table_fd is not None:
+                os.close(self.table_fd)
+            self.table_fd = fds[0]
+        self.fields.update(fields)
+        return fields
+
+    def until(self, name, value=None):
+        """The fields of the next datagram that has @name, with that @value if one is given."""
+        while True:
+            fields = self.take()
+            if name in fields and value in (None, fields[name]):
+                return fields
+
+    def table(self):
+        """{(proto, listen_first, listen_last, guest_first, all): (packets in, bytes in, packets out, bytes out)}, repairs"""
+        header = self.HEADER.unpack(os.pread(self.table_fd, self.HEADER.size, 0))
+        rows = {}
+        for i in range(header[2]):
+            row = self.ROW.unpack(os.pread(self.table_fd, self.ROW.size, self.HEADER.size + i * self.ROW.size))
+            rows[{6: "tcp", 17: "udp"}[row[0]], row[2], row[3], row[4], bool(row[1])] = row[5:]
+        return rows, header[5]
+
+    def close(self):
+        self.socket.close()
+        if self.table_fd is not None:
+            os.close(self.table_fd)
+        os.unlink(self.path)
+
+
+class Keeper:
+    """`casement-netfw run` in the container."""
+
+    def __init__(self, test, text, environment=None):
+        self.test = test
+        self.listener = Listener(os.path.join(test.run_directory, "notify"))
+        self.log_path = os.path.join(test.run_directory, "keeper.log")
+        with open(self.log_path, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(test.command("run", text), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": "/run/notify",
+                                                 **(environment or {})})
+        try:
+            self.listener.until("READY")
+        except TimeoutError:
+            raise AssertionError(f"not ready\n{self.log()}") from None
+
+    def log(self):
+        return pathlib.Path(self.log_path).read_text(encoding="utf-8")
+
+    def reload(self, text):
+        """A new configuration, and SIGHUP; the fields of the answer."""
+        self.test.configure(text)
+        self.process.send_signal(signal.SIGHUP)
+        self.listener.until("RELOADING")
+        return self.listener.until("READY")
+
+    def stop(self):
+        """Its exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(SOON)
+        finally:
+            self.process.kill()
+            self.listener.close()
+
+
 class Lab(unittest.TestCase):
     """The namespaces of one class of tests; nothing is up yet."""
 
@@ -195,16 +280,23 @@ class Lab(unittest.TestCase):
         cls.net.ip(other, "link", "set", other_device, "up")
 
     @classmethod
-    def netfw(cls, verb, text="", capabilities="-all,+net_admin", code=0, environment=None, options=(), wrapper=()):
-        """Run the program in the container as Docker would; what it says, on both of its outputs."""
-        config = pathlib.Path(cls.run_directory, "netfw.conf")
-        config.write_text(f"[guest]\nmac = {GUEST_MAC}\n{text}")
+    def configure(cls, text):
+        pathlib.Path(cls.run_directory, "netfw.conf").write_text(f"[guest]\nmac = {GUEST_MAC}\n{text}", encoding="utf-8")
+
+    @classmethod
+    def command(cls, verb, text, capabilities="-all,+net_admin", options=(), wrapper=()):
+        """The program in the container as Docker would run it."""
+        cls.configure(text)
         script = (f"mount --bind {cls.run_directory} /run && mount -o bind,ro /proc/sys /proc/sys && "
                   f"exec setpriv --inh-caps=-all --bounding-set={capabilities} --no-new-privs "
                   f"{shlex.join(wrapper)} {PROGRAM} --config /run/netfw.conf {shlex.join(options)} {verb}")
-        done = subprocess.run(["nsenter", f"--net={cls.net.path(CONTAINER)}", "unshare", "--mount", "sh", "-c", script],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-                              env={"PATH": os.environ["PATH"], **(environment or {})})
+        return ["nsenter", f"--net={cls.net.path(CONTAINER)}", "unshare", "--mount", "sh", "-c", script]
+
+    @classmethod
+    def netfw(cls, verb, text="", code=0, environment=None, **keywords):
+        """Run it; what it says, on both of its outputs."""
+        done = subprocess.run(cls.command(verb, text, **keywords), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60, check=False, env={"PATH": os.environ["PATH"], **(environment or {})})
         if done.returncode != code:
             raise AssertionError(f"casement-netfw {verb}: exit code {done.returncode} instead of {code}\n"
                                  f"{done.stdout}{done.stderr}")
@@ -213,6 +305,12 @@ class Lab(unittest.TestCase):
     @classmethod
     def up(cls, text="", **keywords):
         return cls.netfw("up", text, **keywords)
+
+    def keep(self, text="", **keywords):
+        """Start `run`, which ends with the test."""
+        keeper = Keeper(self, text, **keywords)
+        self.addCleanup(lambda: keeper.process.poll() is None and keeper.stop())
+        return keeper
 
     @classmethod
     def plug(cls, name=GUEST, device="g0", port="vnet0", address=f"{GUEST4}/24", mac=GUEST_MAC):
@@ -270,16 +368,25 @@ class Lab(unittest.TestCase):
             raise AssertionError(f"the server said {text!r}")
         return words[0], int(words[1]), words[2]
 
+    def packets(self, direction, proto, port):
+        """What the kernel has counted of a single port: packets and bytes."""
+        key = f"{direction} . {proto} . {port}"
+        text = self.net.exec(CONTAINER, "nft", "list", "set", "inet", "casement", "count_ports", check=False)
+        found = re.search(rf"{re.escape(key)} counter packets (\d+) bytes (\d+)", text)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
     def assert_silent(self, ask, *arguments):
         with self.assertRaises(TimeoutError):
             ask(*arguments, timeout=NEVER)
 
 
 def canonical(text):
-    """nft orders a map's elements by their bytes; here they are sorted by their text, one a line."""
+    """nft orders a set's elements by their bytes; here they are sorted by their text, one a line. Counters are at zero, and
+    the elements of the set that packets fill are left out."""
     def order(match):
         elements = sorted(re.split(r",\s*", match[1].strip()))
         return "elements = { " + ",\n".join(elements) + " }"
 
     text = re.sub(r"packets \d+ bytes \d+", "packets 0 bytes 0", text)
+    text = re.sub(r"(set count_ports \{[^{}]*?)\n\t\telements = \{.*?\}", r"\1", text, flags=re.DOTALL)
     return re.sub(r"elements = \{(.*?)\}", order, text, flags=re.DOTALL)

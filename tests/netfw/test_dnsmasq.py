@@ -120,7 +120,7 @@ class Service(Dnsmasq):
         self.assertNotEqual(re.search(r"^Uid:\t(\d+)", status, re.MULTILINE)[1], "0")
         self.assertFalse(pathlib.Path(self.run_directory, "dnsmasq.pid").exists())
         self.assertEqual(sorted(path.name for path in self.file("").iterdir()),
-                         ["dnsmasq.conf", "dnsmasq.leases", "network.conf"])
+                         ["dnsmasq.conf", "dnsmasq.leases", "netfw.lock", "network.conf"])
 
     def test_ipv6(self):
         """A router advertisement brings the default route, and DHCPv6 the address that the forwards lead to."""

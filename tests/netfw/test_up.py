@@ -2,12 +2,14 @@
 import json
 import os
 import socket
+import struct
 import unittest
 
 import lab
 from lab import BRIDGE4, CONTAINER, CONTAINER4, GUEST, OUTSIDE
 
 CONFIG = "[network]\nforwards = 3389/tcp 3390/tcp\n"
+NETLINK_NETFILTER = 12
 
 
 class Up(lab.Lab):
@@ -64,7 +66,7 @@ class Up(lab.Lab):
         info = self.netinfo()
         self.assertEqual((info["bridge"], info["address"], info["prefix"], info["guest-address"], info["mtu"]),
                          ("virbr1", BRIDGE4, "24", "192.168.121.68", "1500"))
-        self.assertEqual(sorted(path.name for path in self.file("").iterdir()), ["dnsmasq.conf", "network.conf"])
+        self.assertEqual(sorted(path.name for path in self.file("").iterdir()), ["dnsmasq.conf", "netfw.lock", "network.conf"])
         self.assertEqual(self.file("").stat().st_mode & 0o7777, 0o755)
 
     def test_mtu(self):
@@ -79,17 +81,36 @@ class Up(lab.Lab):
         self.net.ip(CONTAINER, "link", "del", "vnet0")
 
     def test_notification(self):
-        path = os.path.join(self.run_directory, "notify")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(path)
-            self.addCleanup(os.unlink, path)
-            notify.settimeout(lab.SOON)
-            said = self.up(CONFIG, environment={"NOTIFY_SOCKET": "/run/notify"})
-            fields = dict(line.split("=", 1) for line in notify.recv(4096).decode().splitlines())
+        """PID 1 is told the address, and gets a table of the forwards."""
+        listener = lab.Listener(os.path.join(self.run_directory, "notify"))
+        self.addCleanup(listener.close)
+        said = self.up(CONFIG, environment={"NOTIFY_SOCKET": "/run/notify"})
+        fields = listener.until("STATUS")
         self.assertEqual(fields["X_CASEMENT_GUEST_ADDRESS"], "192.168.121.68")
         self.assertIn("virbr1 has 192.168.121.1/24", fields["STATUS"])
+        self.assertEqual(listener.table(), ({("tcp", 3389, 3389, 3389, False): (0, 0, 0, 0),
+                                             ("tcp", 3390, 3390, 3390, False): (0, 0, 0, 0)}, 0))
         # For PID 1 a line begins with its level.
         self.assertTrue(said.startswith("<6>bridge virbr1"), said)
+
+    def test_twice(self):
+        """The second time the kernel is asked and not told: its ruleset has the same generation."""
+        config = "[network]\nforwards = 3389, 13389:3389/tcp, 40000-40010/tcp, 5000-5002:6000-6002/udp, all/udp\nkeep = 9\n"
+        for source in ("masquerade", "preserve"):
+            with self.subTest(source):
+                self.up(f"{config}source = {source}\n")
+                before = self.generation()
+                self.up(f"{config}source = {source}\n")
+                self.assertEqual(self.generation(), before)
+
+    def generation(self):
+        """Number of the ruleset's state: NFT_MSG_GETGEN and its NFTA_GEN_ID."""
+        with self.net.inside(CONTAINER):
+            netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        with netlink:
+            netlink.send(struct.pack("=IHHIIBBH", 20, 10 << 8 | 16, 1, 1, 0, 0, 0, 0))
+            data = netlink.recv(4096)
+        return struct.unpack(">I", data[24:28])[0]
 
     def test_again(self):
         """Twenty times in a row under a busy connection: the same bridge, the same rules, no error, no pause."""
@@ -163,7 +184,7 @@ class Up(lab.Lab):
         self.assertEqual(self.netfw("down", CONFIG), "")
         after = self.net.exec(CONTAINER, "nft", "list", "ruleset"), self.net.ip(CONTAINER, "-br", "link")
         self.assertEqual(after, before)
-        self.assertEqual(list(self.file("").iterdir()), [])
+        self.assertEqual([path.name for path in self.file("").iterdir()], ["netfw.lock"])
         # Nothing to remove is no mistake.
         self.assertEqual(self.netfw("down", CONFIG), "")
 
