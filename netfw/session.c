@@ -226,9 +226,7 @@ void session_end_flows(struct session *session, const struct config *config)
 			    &session->error) < 0)
 		log_warning("%s", session->error.text);
 	if (n)
-		log_info("%zu tracked connections that the new forwards would treat otherwise were "
-			 "ended",
-			 n);
+		log_info("connections that began under other rules: %zu ended", n);
 }
 
 void session_status(const struct session *session, char *buffer, size_t size)

@@ -35,7 +35,7 @@ class Flows(lab.Lab):
         """The same client, from the same port, reaches the guest as soon as the forward is there."""
         self.serve(GUEST, "0.0.0.0", 5000, UDP)
         client = self.client(OUTSIDE, CONTAINER4, 5000)
-        self.assertIn("1 tracked connections", self.up(AFTER))
+        self.assertIn("connections that began under other rules: 1 ended", self.up(AFTER))
         self.assertEqual(self.answer_to(client, CONTAINER4, 5000), (GUEST, 5000, BRIDGE4))
 
     def test_udp_before_the_forward_ipv6(self):
@@ -86,7 +86,7 @@ class Flows(lab.Lab):
         udp = self.client(GUEST, OUTSIDE4, 5000)
         # Masqueraded: were its entry gone, the next packet might leave from another port.
         first = udp.recv(1000)
-        self.assertNotIn("tracked connections", self.up(AFTER))
+        self.assertNotIn("connections that began", self.up(AFTER))
         for connection in alive:
             self.assert_alive(connection)
         self.answer_to(udp, OUTSIDE4, 5000)
@@ -101,7 +101,7 @@ class Flows(lab.Lab):
         stays, leaves = self.connected(OUTSIDE, CONTAINER4, 80), self.connected(OUTSIDE, CONTAINER4, 3389)
         udp = self.client(OUTSIDE, CONTAINER4, 5000)
         udp.recv(1000)
-        self.assertIn("2 tracked connections", self.up(BEFORE))
+        self.assertIn("connections that began under other rules: 2 ended", self.up(BEFORE))
         self.assert_alive(stays)
         with self.assertRaises(ConnectionResetError):
             leaves[0].sendall(b"?\n")
@@ -131,7 +131,7 @@ class Flows(lab.Lab):
                 sender.sendto(b"?", (OUTSIDE4, port))
         self.serve(GUEST, "0.0.0.0", 5000, UDP)
         client = self.client(OUTSIDE, CONTAINER4, 5000)
-        self.assertIn("1 tracked connections", self.up(AFTER))
+        self.assertIn("connections that began under other rules: 1 ended", self.up(AFTER))
         self.assertEqual(self.answer_to(client, CONTAINER4, 5000)[0], GUEST)
 
 
