@@ -189,6 +189,8 @@ static void check(struct keeper *keeper, int64_t now)
 		publish_counts(&keeper->publication, session);
 	}
 	keeper->failing = false;
+	/* Meanwhile nobody listened. */
+	schedule_check(keeper, now);
 }
 
 /** count() - Bring the counters up to date; that there are none says that somebody was here. */

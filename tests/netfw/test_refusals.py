@@ -1,4 +1,5 @@
 """What cannot be done: the exit code, the reason, the remedy, and nothing changed."""
+import os
 import shutil
 import unittest
 
@@ -27,8 +28,12 @@ class Refusals(lab.Lab):
         self.net.ip(CONTAINER, "route", "add", "192.168.120.0/22", "dev", "eth0")
         self.addCleanup(self.net.ip, CONTAINER, "route", "del", "192.168.120.0/22")
         self.addCleanup(self.netfw, "down")
-        said = self.up()
+        listener = lab.Listener(os.path.join(self.run_directory, "notify"))
+        self.addCleanup(listener.close)
+        said = self.up(environment={"NOTIFY_SOCKET": "/run/notify"})
         self.assertIn("the route 192.168.120.0/22 of device eth0 is in the way", said)
+        self.assertIn("(the route 192.168.120.0/22 of device eth0 is in the way of the preferred one)",
+                      listener.until("STATUS")["STATUS"])
         info = self.netinfo()
         self.assertEqual((info["address"], info["guest-address"]), ("192.168.124.1", "192.168.124.68"))
         self.assertIn("192.168.124.1/24", self.net.ip(CONTAINER, "-br", "addr", "show", "virbr1"))
