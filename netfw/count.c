@@ -79,9 +79,9 @@ int count_spans(const struct plan_list *spans, const struct count_list *known,
 		struct count_list *list)
 {
 	list->n = 0;
-	for (uint8_t direction = 0; direction < N_COUNT_DIRECTIONS; direction++) {
+	for (unsigned direction = 0; direction < N_COUNT_DIRECTIONS; direction++) {
 		for (size_t i = 0; i < spans->n; i++) {
-			struct count_element element = { .direction = direction,
+			struct count_element element = { .direction = (uint8_t)direction,
 							 .proto = spans->element[i].proto,
 							 .first = spans->element[i].first,
 							 .last = spans->element[i].last };

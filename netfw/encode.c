@@ -25,8 +25,7 @@
 #define TYPE_CT_DIR 27u
 #define TYPE_CONCAT(a, b) ((a) << 6 | (b))
 
-/* Each part of a key fills whole words: protocol and port, and in front of them the direction. */
-#define WORD 4u
+#define WORD ENCODE_WORD
 #define MAP_KEY_SIZE (2 * WORD)
 #define COUNT_KEY_SIZE (3 * WORD)
 
@@ -85,7 +84,9 @@ static uint32_t data_type(const struct set *map)
 
 static uint32_t data_size(const struct set *map)
 {
-	return (map->family == AF_INET ? 4 : 16) + (set_has_ranges(map) ? 0 : WORD);
+	size_t address = map->family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+
+	return (uint32_t)(address + (set_has_ranges(map) ? 0 : WORD));
 }
 
 /** set_key() - What the elements of @set are found by. */

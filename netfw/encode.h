@@ -4,6 +4,12 @@
 #include "netfw/batch.h"
 #include "netfw/ruleset.h"
 
+/*
+ * Each part of a key or of a value fills whole words: protocol and port, a counter's direction in
+ * front of them; an address, and a port behind it.
+ */
+#define ENCODE_WORD ((size_t)4)
+
 /**
  * encode_ruleset() - Append what replaces the table as a whole: make sure that it exists, delete
  * it, build it.

@@ -64,7 +64,7 @@ int plan_grow(struct plan_list *list);
 /** plan_push() - Append to @list. Return: 0 or -ENOMEM. */
 static inline int plan_push(struct plan_list *list, const struct plan_element *element)
 {
-	if (list->n == list->room) {
+	if (list->n == list->room || !list->element) {
 		int r = plan_grow(list);
 
 		if (r < 0)

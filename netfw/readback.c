@@ -16,8 +16,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
-/* Where the parts of a key stand, see encode.c. */
-#define WORD 4u
+#define WORD ENCODE_WORD
 
 #define REQUEST_MAX 256
 

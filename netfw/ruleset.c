@@ -279,18 +279,21 @@ static void make_count(struct ruleset *ruleset, const char *bridge)
 struct ruleset_key ruleset_key(const char *table, const struct netfw_network *network,
 			       enum netfw_source source)
 {
-	struct ruleset_key key;
+	struct ruleset_key key = { .guest = network->guest, .source = source };
 
-	/* The gaps between members, too. */
-	memset(&key, 0, sizeof(key));
 	snprintf(key.table, sizeof(key.table), "%s", table);
 	snprintf(key.bridge, sizeof(key.bridge), "%s", network->bridge);
-	key.guest = network->guest;
-	key.source = source;
 	key.ipv6 = network->ipv6 == NETFW_IPV6_ON || network->ipv6 == NETFW_IPV6_NO_FORWARDING;
 	if (key.ipv6)
 		key.guest6 = network->guest6;
 	return key;
+}
+
+bool ruleset_same_key(const struct ruleset_key *a, const struct ruleset_key *b)
+{
+	return streq(a->table, b->table) && streq(a->bridge, b->bridge) &&
+	       a->guest.s_addr == b->guest.s_addr && IN6_ARE_ADDR_EQUAL(&a->guest6, &b->guest6) &&
+	       a->ipv6 == b->ipv6 && a->source == b->source;
 }
 
 void ruleset_frame(const struct ruleset_key *key, const struct plan *plan,

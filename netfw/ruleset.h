@@ -90,9 +90,12 @@ struct ruleset {
 	size_t n_rules;
 };
 
-/** ruleset_key() - All bytes are set, so keys may be compared as memory. */
+/** ruleset_key() - IPv6 is left out where the guest has none. */
 struct ruleset_key ruleset_key(const char *table, const struct netfw_network *network,
 			       enum netfw_source source);
+
+/** ruleset_same_key() - Do both have the same rules? */
+bool ruleset_same_key(const struct ruleset_key *a, const struct ruleset_key *b);
 
 /**
  * ruleset_frame() - Sets and chains, no rules yet: enough to change elements.

@@ -246,8 +246,7 @@ static int attempt(struct table *table, const struct ruleset_key *key,
 	if (r < 0)
 		return r;
 	ruleset_frame(key, &table->next, &table->counts, &frame);
-	if (table->known && table->generation == generation &&
-	    memcmp(&table->key, key, sizeof(*key)) == 0)
+	if (table->known && table->generation == generation && ruleset_same_key(&table->key, key))
 		r = recall_present(table, &frame, &present, error);
 	else
 		r = read_present(table, &frame, &present, error);
