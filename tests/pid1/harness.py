@@ -262,6 +262,16 @@ class Pid1:
     def fds(self):
         return sorted(os.listdir(f"/proc/{self.pid}/fd"), key=int)
 
+    def open_files(self):
+        """(descriptor, what it is) of each; one that is closed meanwhile, a client's for instance, is none."""
+        found = []
+        for fd in self.fds():
+            try:
+                found.append((int(fd), os.readlink(f"/proc/{self.pid}/fd/{fd}")))
+            except FileNotFoundError:
+                pass
+        return found
+
     def no_more_fds_than(self, before):
         """A client's end is noticed a moment later: wait for it."""
         wait_until(lambda: len(self.fds()) <= len(before), "the descriptors of clients that are gone")

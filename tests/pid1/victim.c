@@ -24,8 +24,9 @@
 
 /* What to do when a signal comes. */
 struct trap {
-	int delay; /* ms */
-	int code;  /* to exit with; -1: go on */
+	int delay;	 /* ms */
+	int code;	 /* to exit with; -1: go on */
+	char **commands; /* to run before that; NULL: none */
 };
 
 static struct trap traps[NSIG];
@@ -135,15 +136,25 @@ static void do_block_all(char **arguments)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
-/* trap SIGNAL DELAY CODE */
-static void do_trap(char **arguments)
+static void set_trap(int which, struct trap trap)
 {
-	int which = number(arguments[0]);
-
-	traps[which] = (struct trap){ .delay = number(arguments[1]), .code = number(arguments[2]) };
+	traps[which] = trap;
 	sigaddset(&trapped, which);
 	n_trapped++;
 	sigprocmask(SIG_BLOCK, &trapped, NULL);
+}
+
+/* trap SIGNAL DELAY CODE */
+static void do_trap(char **arguments)
+{
+	set_trap(number(arguments[0]),
+		 (struct trap){ .delay = number(arguments[1]), .code = number(arguments[2]) });
+}
+
+/* when SIGNAL COMMANDS --: each time that it comes. */
+static void do_when(char **arguments)
+{
+	set_trap(number(arguments[0]), (struct trap){ .code = -1, .commands = arguments + 1 });
 }
 
 static void take_signal(void)
@@ -155,6 +166,8 @@ static void take_signal(void)
 		return;
 	say("signal %d value %d", which, info.si_code == SI_QUEUE ? info.si_value.sival_int : -1);
 	sleep_ms(traps[which].delay);
+	if (traps[which].commands)
+		run_commands(traps[which].commands);
 	if (traps[which].code >= 0) {
 		say("done");
 		_exit(traps[which].code);
@@ -369,6 +382,11 @@ static const struct command commands[] = {
 	{ "notify-fds", 1, do_notify_fds },
 	{ "notify-from-child", 1, do_notify_from_child },
 	{ "feed", 2, do_feed },
+	{ "table", 1, do_table },
+	{ "table-from-child", 1, do_table_from_child },
+	{ "count", 2, do_count },
+	{ "pass", 2, do_pass },
+	{ "when", -1, do_when },
 	{ "daemon", -1, do_daemon },
 	{ "guest", -1, do_guest },
 	{ "leave-child", -1, do_leave_child },

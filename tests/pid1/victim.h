@@ -1,5 +1,5 @@
-/* What the two halves of the victim share: victim.c runs commands, victim_talk.c talks to PID 1 and
- * shows what it has. */
+/* What the parts of the victim share: victim.c runs commands, victim_talk.c talks to PID 1 and
+ * shows what it has, victim_table.c shows it forwards. */
 #pragma once
 
 /** say() - One line on stdout. */
@@ -16,6 +16,11 @@ void sleep_ms(int ms);
 /** run_commands() - Everything up to the end or `--`. */
 void run_commands(char **arguments);
 
+struct msghdr;
+
+/** send_message() - To PID 1's socket. */
+void send_message(struct msghdr *message);
+
 /* Commands; each gets its arguments. */
 void do_show(char **arguments);
 void do_ready(char **arguments);
@@ -24,3 +29,7 @@ void do_notify_size(char **arguments);
 void do_notify_fds(char **arguments);
 void do_notify_from_child(char **arguments);
 void do_feed(char **arguments);
+void do_table(char **arguments);
+void do_table_from_child(char **arguments);
+void do_count(char **arguments);
+void do_pass(char **arguments);

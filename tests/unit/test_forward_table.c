@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -319,18 +320,74 @@ static void test_torn(void **state)
 	forward_table_free(table);
 }
 
+/* What a reader finds while the writer is in the middle of its counters. */
+static struct {
+	int fd;
+	void *page; /* that the writer cannot read before we have looked */
+	size_t size;
+	int begun;
+	bool torn;
+} look;
+
+static void look_at_table(int number)
+{
+	struct forward_table_reader reader;
+
+	(void)number;
+	look.begun = forward_table_begin(&reader, look.fd);
+	look.torn = forward_table_is_torn(&reader);
+	mprotect(look.page, look.size, PROT_READ);
+}
+
+/* The second half of the new counters is on a page that faults: the writer stops there. */
+static void test_in_the_middle(void **state)
+{
+	const struct sigaction looking = { .sa_handler = look_at_table };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE),
+		     n = 2 * page / sizeof(struct forward_count);
+	struct forward *many = calloc(n, sizeof(*many));
+	struct forward_count *counts =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct forward_table_reader reader;
+	struct forward_table *table = NULL;
+	struct sigaction before;
+
+	(void)state;
+	assert_non_null(many);
+	assert_ptr_not_equal(counts, MAP_FAILED);
+	assert_int_equal(forward_table_create(many, n, &table), 0);
+	look.fd = forward_table_fd(table);
+	look.page = (char *)counts + page;
+	look.size = page;
+	look.begun = 1;
+	assert_int_equal(mprotect(look.page, page, PROT_NONE), 0);
+	assert_int_equal(sigaction(SIGSEGV, &looking, &before), 0);
+	forward_table_update(table, counts, 1);
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_int_equal(look.begun, 0);
+	assert_true(look.torn);
+	assert_int_equal(forward_table_begin(&reader, look.fd), 0);
+	assert_false(forward_table_is_torn(&reader));
+	munmap(counts, 2 * page);
+	forward_table_free(table);
+	free(many);
+}
+
 /* Writes all counters as one number, then the next. */
 __attribute__((noreturn)) static void write_for_ever(struct forward_table *table, size_t n)
 {
 	struct forward_count *counts = calloc(n, sizeof(*counts));
 
-	for (uint64_t round = 1; counts; round++) {
+	/* A test that fails does not get as far as to end it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!counts)
+		_exit(1);
+	for (uint64_t round = 1;; round++) {
 		for (size_t i = 0; i < n; i++)
 			counts[i] = (struct forward_count){ round, round, round, round };
 		forward_table_update(table, counts, round);
 		usleep(20);
 	}
-	_exit(1);
 }
 
 /* A real writer beside a real reader: what is not torn is of one moment. */
@@ -385,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_bad_rows),
 		cmocka_unit_test(test_changing),
 		cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_in_the_middle),
 		cmocka_unit_test(test_beside_a_writer),
 	};
 

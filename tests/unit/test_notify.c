@@ -135,7 +135,7 @@ static void send_fds(int socket, size_t n, const char *text, size_t length)
 		char bytes[CMSG_SPACE(253 * sizeof(int))];
 	} control = { 0 };
 	autoclose int first = memfd_create("first", MFD_CLOEXEC);
-	char *copy = strndup(text, length);
+	static char copy[NOTIFY_MAX];
 	struct iovec data = { .iov_base = copy, .iov_len = length };
 	struct msghdr message = {
 		.msg_iov = &data,
@@ -145,6 +145,7 @@ static void send_fds(int socket, size_t n, const char *text, size_t length)
 	};
 	struct cmsghdr *header = &control.align; /* the first one */
 
+	memcpy(copy, text, length);
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(n * sizeof(int));
@@ -152,7 +153,6 @@ static void send_fds(int socket, size_t n, const char *text, size_t length)
 		memcpy(CMSG_DATA(header) + i * sizeof(int), &(int){ i ? STDIN_FILENO : first },
 		       sizeof(int));
 	assert_int_equal(sendmsg(socket, &message, 0), length);
-	free(copy);
 }
 
 static bool is_first(int fd)
