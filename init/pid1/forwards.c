@@ -19,11 +19,6 @@ void forwards_take(struct supervisor *supervisor, const struct service *service,
 	supervisor->changes++;
 }
 
-const char *forwards_listen_text(const struct forward *forward, char buffer[static 12])
-{
-	return forward->all ? strcpy(buffer, "all") : forward_listen_text(forward, buffer);
-}
-
 /* A member of type int64_t for a counter that another process wrote. */
 static void add_count(struct json *json, const char *name, uint64_t count)
 {
@@ -36,10 +31,10 @@ static void add_forward(struct json *json, const struct forward *forward,
 	char listen[12], ports[12], target[INET_ADDRSTRLEN + 16];
 
 	snprintf(target, sizeof(target), "%s:%s", address,
-		 forward->all ? "all" : forward_guest_text(forward, ports));
+		 forward_guest_text(forward, ports));
 	json_object_begin(json, NULL);
 	json_string(json, "proto", forward_proto_name(forward));
-	json_string(json, "listen", forwards_listen_text(forward, listen));
+	json_string(json, "listen", forward_listen_text(forward, listen));
 	json_string(json, "guest", target);
 	add_count(json, "packets_in", count->packets_in);
 	add_count(json, "bytes_in", count->bytes_in);

@@ -18,9 +18,6 @@
  */
 void forwards_take(struct supervisor *supervisor, const struct service *service, int *passed);
 
-/** forwards_listen_text() - "3389", "5000-5010" or "all" into @buffer, which is returned. */
-const char *forwards_listen_text(const struct forward *forward, char buffer[static 12]);
-
 /* Room that the metrics of one forward take at most, four lines; and those of none: their heads. */
 #define FORWARDS_METRIC_ROOM 448
 #define FORWARDS_METRICS_ROOM 1024

@@ -94,7 +94,7 @@ static size_t add_forward_metric(struct text *text, struct forward_table_reader 
 			    "casement_forward_%s_total{proto=\"%s\",listen=\"%s\",direction="
 			    "\"%s\"} %" PRIu64 "\n",
 			    bytes ? "bytes" : "packets", forward_proto_name(&forward),
-			    forwards_listen_text(&forward, listen), i ? "out" : "in", values[i]);
+			    forward_listen_text(&forward, listen), i ? "out" : "in", values[i]);
 	}
 	return shown;
 }
