@@ -213,7 +213,7 @@ void forward_table_rewind(struct forward_table_reader *reader)
 
 bool forward_table_is_torn(const struct forward_table_reader *reader)
 {
-	struct forward_table_header header;
+	struct forward_table_header header = { 0 };
 
 	/* The number is read after the rows, also by a processor that likes to read ahead. */
 	atomic_thread_fence(memory_order_acquire);

@@ -21,7 +21,8 @@ void forwards_take(struct supervisor *supervisor, const struct service *service,
 
 const char *forwards_listen_text(const struct forward *forward, char buffer[static 12])
 {
-	return forward->all ? strcpy(buffer, "all") : forward_listen_text(forward, buffer);
+	return forward->all ? memcpy(buffer, "all", sizeof("all"))
+			    : forward_listen_text(forward, buffer);
 }
 
 /* A member of type int64_t for a counter that another process wrote. */
