@@ -15,8 +15,9 @@ enum count_direction { COUNT_ORIGINAL, COUNT_REPLY, N_COUNT_DIRECTIONS };
 struct count_element {
 	uint8_t direction;
 	uint8_t proto;
-	uint16_t first, last; /* the same for a single port */
-	uint64_t packets, bytes;
+	uint16_t first, last;		   /* the same for a single port */
+	uint64_t packets, bytes;	   /* in all */
+	uint64_t seen_packets, seen_bytes; /* what the kernel had when it was read or told last */
 };
 
 /* Elements in the order of direction, protocol and port; the memory is used again. */
@@ -34,15 +35,25 @@ struct counts {
 /** count_push() - Append to @list. Return: 0 or -ENOMEM. */
 int count_push(struct count_list *list, const struct count_element *element);
 
-/** count_sort() - Bring @list into order. */
+/**
+ * count_sort() - Bring @list into order. Of two with one key the larger one stays: a reading that
+ * packets interfere with may give one twice.
+ */
 void count_sort(struct count_list *list);
 
 /** count_compare() - The order of a list; the values do not count. */
 int count_compare(const void *a, const void *b);
 
-/** count_learn() - Take from @fresh whatever @known has not, or has less of; both are sorted.
- * Return: 0 or -ENOMEM. */
+/**
+ * count_learn() - Add to @known what @fresh has more than was seen; both are sorted. A counter
+ * never goes back: where the kernel's has, it began anew.
+ *
+ * Return: 0 or -ENOMEM.
+ */
 int count_learn(struct counts *known, const struct counts *fresh);
+
+/** count_written() - The kernel was told the values of @list: from there it counts on. */
+void count_written(struct count_list *known, const struct count_list *list);
 
 /**
  * count_spans() - The elements that the interval set must have: each of @spans in both directions,

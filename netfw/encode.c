@@ -281,7 +281,8 @@ void encode_elements(struct batch *batch, const struct ruleset *ruleset, const s
 	struct nlattr *list;
 
 	for (size_t first = 0; first < n; first += object.n) {
-		object.elements = elements + first;
+		/* What is removed is no forward of the caller's any more. */
+		object.elements = type == NFT_MSG_NEWSETELEM ? elements + first : NULL;
 		object.n = at_most(n - first);
 		message = begin_elements(batch, ruleset, map, type, &list);
 		if (!message)
@@ -289,7 +290,7 @@ void encode_elements(struct batch *batch, const struct ruleset *ruleset, const s
 		/* All are of one size, so an offset in the message says which of them it is. */
 		object.offset = message->nlmsg_len;
 		for (size_t i = 0; i < object.n; i++)
-			put_element(message, ruleset, map, type, &object.elements[i]);
+			put_element(message, ruleset, map, type, &elements[first + i]);
 		object.size = (message->nlmsg_len - object.offset) / (uint32_t)object.n;
 		mnl_attr_nest_end(message, list);
 		batch_add(batch, message, &object);

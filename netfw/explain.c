@@ -17,8 +17,8 @@
 static const struct {
 	const char *expression, *module;
 } modules[] = {
-	{ "ct", "nft_ct" },   { "fib", "nft_fib_inet" },  { "masq", "nft_masq" },
-	{ "nat", "nft_nat" }, { "counter", "nf_tables" }, { "lookup", "nf_tables" },
+	{ "ct", "nft_ct" },   { "fib", "nft_fib_inet" },    { "masq", "nft_masq" },
+	{ "nat", "nft_nat" }, { "counter", "nft_counter" }, { "lookup", "nf_tables" },
 };
 
 static const char *module_of(const char *expression)
@@ -103,15 +103,17 @@ static int explain_elements(const struct batch_object *object, const struct talk
 	/* Each element is as long as the others, so the offset says which one it is. */
 	if (answer->offset >= object->offset && object->size)
 		index = (answer->offset - object->offset) / object->size;
-	if (index >= object->n)
+	if (index >= object->n || !object->elements)
 		return netfw_fail(error, NETFW_FAULT_SYSTEM, answer->code, "elements of %s: %s",
 				  object->name, reason(answer));
 	element = &object->elements[index];
-	return netfw_fail_forward(error, element->forward, answer->code,
-				  "forward %u, %s port %u: the kernel says: %s",
-				  element->forward + 1,
-				  element->proto == IPPROTO_TCP ? "tcp" : "udp", element->first,
-				  reason(answer));
+	netfw_fail_forward(error, element->forward, answer->code,
+			   "forward %u, %s port %u: the kernel says: %s", element->forward + 1,
+			   plan_proto_name(element->proto), element->first, reason(answer));
+	/* Whatever else it says is not the forward's fault. */
+	if (error && answer->code != -EEXIST)
+		error->fault = NETFW_FAULT_SYSTEM;
+	return answer->code;
 }
 
 int explain_batch(const struct batch *batch, const struct talk_answer *answer,
@@ -139,6 +141,9 @@ int explain_batch(const struct batch *batch, const struct talk_answer *answer,
 	case BATCH_SET:
 		if (code == -EOPNOTSUPP)
 			return missing(error, code, "nf_tables_set", "nftables sets of this kind");
+		/* Once it was a module of its own. */
+		if (code == -ENOENT)
+			return missing(error, code, "nft_counter", "nftables counters");
 		return netfw_fail(error, NETFW_FAULT_SYSTEM, code, "set %s: %s", object->name,
 				  reason(answer));
 	case BATCH_CHAIN:

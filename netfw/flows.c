@@ -17,8 +17,7 @@ static bool is_guest(const struct flow_judge *judge, const struct flow *flow,
 		     const struct flow_address *address)
 {
 	return same_address(address,
-			    flow->family == AF_INET ? (const void *)&judge->network->guest
-						    : &judge->network->guest6,
+			    flow->family == AF_INET ? (const void *)&judge->guest : &judge->guest6,
 			    flow->family);
 }
 
@@ -41,7 +40,7 @@ static bool is_own(const struct flow_judge *judge, const struct flow *flow)
 	for (size_t i = 0; i < judge->view->n_ranges; i++) {
 		const struct view_range *range = &judge->view->ranges[i];
 
-		if (!range->route && range->range.family == flow->family &&
+		if (!range->route && !range->peer && range->range.family == flow->family &&
 		    same_address(&flow->asked, range->range.bytes, flow->family))
 			return true;
 	}
@@ -55,6 +54,8 @@ static bool is_exempt(const struct flow_judge *judge, const struct flow *flow)
 
 	if (flow->family == AF_INET && same_address(&flow->asked, &docker, AF_INET))
 		return true;
+	if (flow->family == AF_INET6 && same_address(&flow->asked, &in6addr_loopback, AF_INET6))
+		return true;
 	return is_guest(judge, flow, &flow->client) &&
 	       (flow->asked_port == RULESET_PORT_DNS || flow->asked_port == RULESET_PORT_DHCP);
 }
@@ -63,9 +64,12 @@ bool flow_is_stale(const struct flow_judge *judge, const struct flow *flow)
 {
 	if (flow->proto != IPPROTO_TCP && flow->proto != IPPROTO_UDP)
 		return false;
+	/* Others may lead ports to the guest as well: only those that were ours count. */
 	if (flow->forwarded)
-		return judge->removed && is_guest(judge, flow, &flow->answers) &&
-		       target(judge, flow) != flow->answers_port;
+		return judge->removed &&
+		       plan_ports_has(judge->gone, flow->proto, flow->asked_port) &&
+		       (target(judge, flow) != flow->answers_port ||
+			!is_guest(judge, flow, &flow->answers));
 	/* A TCP connection to the container's own service is in good hands; it may end by itself.
 	 */
 	return flow->proto == IPPROTO_UDP && target(judge, flow) && is_own(judge, flow) &&

@@ -28,10 +28,12 @@ struct flow {
 	bool forwarded;		     /* another one than was asked */
 };
 
-/* The rules in force. */
+/* The rules in force, and those before. */
 struct flow_judge {
 	const struct plan *plan;
-	const struct netfw_network *network;
+	const struct plan_ports *gone; /* ports that led elsewhere before */
+	struct in_addr guest;
+	struct in6_addr guest6;
 	const struct view *view; /* for the container's own addresses */
 	bool removed;		 /* connections through forwards that are gone end, too */
 };

@@ -137,36 +137,37 @@ int netfw_check(struct netfw *netfw, const struct netfw_network *network,
 	return table_check(&netfw->table, network, rules, error);
 }
 
-int netfw_end_flows(struct netfw *netfw, const struct netfw_network *network,
-		    const struct netfw_rules *rules, bool removed, size_t *ret_n,
-		    struct netfw_error *error)
+int netfw_end_flows(struct netfw *netfw, bool removed, size_t *ret_n, struct netfw_error *error)
 {
-	struct plan plan = { 0 };
+	const struct table *table = &netfw->table;
 	struct view view = { 0 };
-	struct flow_judge judge = {
-		.plan = &plan, .network = network, .view = &view, .removed = removed
+	const struct flow_judge judge = {
+		.plan = &table->plan,
+		.gone = &table->gone,
+		.guest = table->key.guest,
+		.guest6 = table->key.guest6,
+		.view = &view,
+		.removed = removed,
 	};
 	size_t n = 0;
-	int r = plan_make(rules, &plan, error);
+	int r = view_read(&netfw->route, &view);
 
-	if (r == 0) {
-		r = view_read(&netfw->route, &view);
-		if (r < 0)
-			netfw_fail_system(error, r, "reading the container's network");
-	}
-	if (r == 0)
+	if (r < 0)
+		netfw_fail_system(error, r, "reading the container's network");
+	else
 		r = conntrack_end(&netfw->filter, &judge, &n, error);
 	view_clear(&view);
-	plan_clear(&plan);
+	if (r == 0)
+		table_forget_gone(&netfw->table);
 	if (ret_n)
 		*ret_n = n;
 	return r;
 }
 
-int netfw_count(struct netfw *netfw, const struct netfw_rules *rules,
-		struct netfw_count *ret_counts, struct netfw_error *error)
+int netfw_count(struct netfw *netfw, struct netfw_count *ret_counts, size_t n,
+		struct netfw_error *error)
 {
-	return table_count(&netfw->table, rules, ret_counts, error);
+	return table_count(&netfw->table, ret_counts, n, error);
 }
 
 int netfw_watch(struct netfw *netfw, int *ret_fd, struct netfw_error *error)

@@ -193,28 +193,28 @@ int netfw_check(struct netfw *netfw, const struct netfw_network *network,
 
 /**
  * netfw_end_flows() - End tracked connections that the rules would treat otherwise if they began
- * now. To be called after a netfw_apply() that changed something.
- * @removed: also those through forwards that are gone; otherwise they go on
+ * now. To be called after netfw_apply().
+ * @removed: also those through forwards that are gone since the last call; otherwise they go on
  * @ret_n: how many; may be NULL
  *
  * Always ended are UDP flows to a port that was the container's and is forwarded now: each of the
  * client's packets would keep such an entry alive, and the guest would never see one. Connections
- * that have nothing to do with forwards are not touched.
+ * that have nothing to do with our forwards are not touched.
  *
  * Return: 0, or -errno; the rules are in force all the same.
  */
-int netfw_end_flows(struct netfw *netfw, const struct netfw_network *network,
-		    const struct netfw_rules *rules, bool removed, size_t *ret_n,
-		    struct netfw_error *error);
+int netfw_end_flows(struct netfw *netfw, bool removed, size_t *ret_n, struct netfw_error *error);
 
 /**
- * netfw_count() - Read the counters of the table that was applied.
- * @ret_counts: room for one per forward of @rules, in their order
+ * netfw_count() - Read the counters of the forwards that were applied last.
+ * @ret_counts: room for @n, one per forward, in their order
+ *
+ * On failure they are what was read before.
  *
  * Return: 0 or -errno: -ENOENT if the table is gone.
  */
-int netfw_count(struct netfw *netfw, const struct netfw_rules *rules,
-		struct netfw_count *ret_counts, struct netfw_error *error);
+int netfw_count(struct netfw *netfw, struct netfw_count *ret_counts, size_t n,
+		struct netfw_error *error);
 
 /**
  * netfw_watch() - Begin to listen for changes of the kernel's ruleset by others.

@@ -14,7 +14,7 @@
 /* An element on its way that is no forward: the ports stay with the container. */
 #define KEPT UINT32_MAX
 
-static const char *proto_name(uint8_t proto)
+const char *plan_proto_name(uint8_t proto)
 {
 	return proto == IPPROTO_TCP ? "tcp" : "udp";
 }
@@ -70,6 +70,21 @@ const struct plan_element *plan_find(const struct plan_list *list, uint8_t proto
 	if (low == list->n || list->element[low].proto != proto || list->element[low].first > port)
 		return NULL;
 	return &list->element[low];
+}
+
+void plan_ports_add(struct plan_ports *ports, const struct plan_element *element)
+{
+	uint8_t *bits = element->proto == IPPROTO_TCP ? ports->tcp : ports->udp;
+
+	for (unsigned port = element->first; port <= element->last; port++)
+		bits[port / 8] = (uint8_t)(bits[port / 8] | 1u << port % 8);
+}
+
+bool plan_ports_has(const struct plan_ports *ports, uint8_t proto, uint16_t port)
+{
+	const uint8_t *bits = proto == IPPROTO_TCP ? ports->tcp : ports->udp;
+
+	return bits[port / 8] >> port % 8 & 1;
 }
 
 /** check() - Is @forward possible by itself? Return: 0 or -EINVAL. */
@@ -144,10 +159,10 @@ static int conflict(const struct plan_element *a, const struct plan_element *b,
 		return netfw_fail_forward(
 			error, earlier, -EEXIST,
 			"forward %u: %s port %u is one of those that stay with the container",
-			earlier + 1, proto_name(a->proto), port);
+			earlier + 1, plan_proto_name(a->proto), port);
 	return netfw_fail_forward(error, later, -EEXIST,
 				  "forward %u: %s port %u is forwarded already by forward %u",
-				  later + 1, proto_name(a->proto), port, earlier + 1);
+				  later + 1, plan_proto_name(a->proto), port, earlier + 1);
 }
 
 /** find_conflicts() - Each element of the sorted list against the one before that reaches furthest.

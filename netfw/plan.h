@@ -31,6 +31,12 @@ struct plan_list {
 	size_t n, room;
 };
 
+/* Some ports of both protocols, a bit for each. */
+struct plan_ports {
+	uint8_t tcp[8192];
+	uint8_t udp[8192];
+};
+
 struct plan {
 	struct plan_list ports;	 /* of one port each */
 	struct plan_list ranges; /* as few as possible: those that touch are one */
@@ -54,6 +60,14 @@ void plan_clear(struct plan *plan);
 
 /** plan_find() - The element of @list that has @port, or NULL. */
 const struct plan_element *plan_find(const struct plan_list *list, uint8_t proto, uint16_t port);
+
+/** plan_ports_add() - Those of @element. */
+void plan_ports_add(struct plan_ports *ports, const struct plan_element *element);
+
+bool plan_ports_has(const struct plan_ports *ports, uint8_t proto, uint16_t port);
+
+/** plan_proto_name() - "tcp" or "udp", of IPPROTO_TCP or IPPROTO_UDP. */
+const char *plan_proto_name(uint8_t proto);
 
 /** plan_compare() - The order of a list, for qsort(3): by protocol and first port. */
 int plan_compare(const void *a, const void *b);

@@ -6,11 +6,6 @@
 /* Between two elements of a list that begins with "elements = { ". */
 #define SEPARATOR ",\n\t\t\t     "
 
-static const char *proto_name(uint8_t proto)
-{
-	return proto == IPPROTO_TCP ? "tcp" : "udp";
-}
-
 static void print_element(const struct ruleset *ruleset, const struct set *map,
 			  const struct plan_element *element, FILE *out)
 {
@@ -18,7 +13,7 @@ static void print_element(const struct ruleset *ruleset, const struct set *map,
 		map->family == AF_INET ? (const void *)&ruleset->key.guest : &ruleset->key.guest6;
 	char address[INET6_ADDRSTRLEN];
 
-	fprintf(out, "%s . %u", proto_name(element->proto), element->first);
+	fprintf(out, "%s . %u", plan_proto_name(element->proto), element->first);
 	if (set_has_ranges(map))
 		fprintf(out, "-%u", element->last);
 	fprintf(out, " : %s", inet_ntop(map->family, guest, address, sizeof(address)));
@@ -56,7 +51,7 @@ static void print_counts(const struct ruleset *ruleset, const struct set *set, F
 
 		fprintf(out, "%s%s . %s . %u", i ? SEPARATOR : "\t\telements = { ",
 			element->direction == COUNT_ORIGINAL ? "original" : "reply",
-			proto_name(element->proto), element->first);
+			plan_proto_name(element->proto), element->first);
 		if (set_has_ranges(set))
 			fprintf(out, "-%u", element->last);
 		fprintf(out, " counter packets %" PRIu64 " bytes %" PRIu64, element->packets,

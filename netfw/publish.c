@@ -40,13 +40,13 @@ void publish(struct publication *publication, struct session *session, const str
 
 int publish_counts(struct publication *publication, struct session *session)
 {
-	const struct netfw_rules *rules = &session->demand.rules;
+	size_t n = session->demand.rules.n_forwards;
 	int r;
 
 	if (!publication->table)
 		return 0;
-	r = netfw_count(session->netfw, rules, publication->counts, &session->error);
-	for (size_t i = 0; i < rules->n_forwards && r == 0; i++)
+	r = netfw_count(session->netfw, publication->counts, n, &session->error);
+	for (size_t i = 0; i < n; i++)
 		publication->rows[i] = (struct forward_count){
 			.packets_in = publication->counts[i].packets_in,
 			.bytes_in = publication->counts[i].bytes_in,

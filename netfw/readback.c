@@ -27,6 +27,7 @@ struct reader {
 	struct readback *readback;
 	const struct set *set;			   /* whose elements are read */
 	size_t n_sets, n_chains, n_rules;	   /* seen so far */
+	bool torn;				   /* something was read twice */
 	size_t rules_of_chain[RULESET_MAX_CHAINS]; /* seen so far */
 };
 
@@ -158,6 +159,16 @@ static uint16_t port_at(const uint8_t *bytes)
 	return ntohs(network_order);
 }
 
+/** is_key() - Is it one of ours, up to the bytes that fill the words? @at: of the protocol. */
+static bool is_key(const uint8_t *key, size_t at)
+{
+	static const uint8_t zero[ENCODE_WORD];
+
+	return (key[at] == IPPROTO_TCP || key[at] == IPPROTO_UDP) &&
+	       memcmp(key + at + 1, zero, WORD - 1) == 0 &&
+	       memcmp(key + at + WORD + sizeof(uint16_t), zero, WORD - sizeof(uint16_t)) == 0;
+}
+
 /** take_map_element() - Return: 0 or -ENOMEM. */
 static int take_map_element(struct reader *reader, const struct nlattr *attr[])
 {
@@ -172,7 +183,7 @@ static int take_map_element(struct reader *reader, const struct nlattr *attr[])
 	const uint8_t *data = words(attr[NFTA_SET_ELEM_DATA], size + (ranges ? 0 : WORD));
 	struct plan_element element;
 
-	if (!key || !end || !data) {
+	if (!key || !end || !data || !is_key(key, 0) || !is_key(end, 0) || key[0] != end[0]) {
 		reader->readback->same = false;
 		return 0;
 	}
@@ -209,7 +220,9 @@ static int take_count(struct reader *reader, const struct nlattr *attr[])
 	struct count_element element;
 
 	attr_index_nested(counter_of(attr), value, ARRAY_SIZE(value));
-	if (!key || !end || !value[NFTA_COUNTER_PACKETS]) {
+	if (!key || !end || !value[NFTA_COUNTER_PACKETS] || !is_key(key, WORD) ||
+	    !is_key(end, WORD) || key[0] >= N_COUNT_DIRECTIONS || key[0] != end[0] ||
+	    key[WORD] != end[WORD]) {
 		reader->readback->same = false;
 		return 0;
 	}
@@ -222,6 +235,18 @@ static int take_count(struct reader *reader, const struct nlattr *attr[])
 	return count_push(ranges ? &reader->readback->counts.ranges
 				 : &reader->readback->counts.ports,
 			  &element);
+}
+
+/** on_stranger() - Of this kind we have none. */
+static int on_stranger(const struct nlmsghdr *message, void *context)
+{
+	const struct nlattr *attr[NFTA_OBJ_TABLE + 1];
+	struct reader *reader = context;
+
+	attr_index(message, sizeof(struct nfgenmsg), attr, ARRAY_SIZE(attr));
+	if (is_ours(reader, attr[NFTA_OBJ_TABLE]))
+		reader->readback->same = false;
+	return MNL_CB_OK;
 }
 
 static int on_elements(const struct nlmsghdr *message, void *context)
@@ -266,6 +291,7 @@ static int read_objects(struct reader *reader)
 		{ NFT_MSG_GETSET, NFTA_SET_TABLE, on_set },
 		{ NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, on_chain },
 		{ NFT_MSG_GETRULE, NFTA_RULE_TABLE, on_rule },
+		{ NFT_MSG_GETOBJ, NFTA_OBJ_TABLE, on_stranger },
 	};
 	char buffer[REQUEST_MAX];
 	struct nlmsghdr *message;
@@ -292,13 +318,25 @@ static int read_table(struct reader *reader)
 	return talk_request(reader->filter, message, on_table, reader, NULL);
 }
 
-/** sort() - Into the order of the planner; a set's own order is that of a hash. */
-static void sort(struct readback *readback)
+/**
+ * sort() - Into the order of the planner; a set's own order is that of a hash.
+ *
+ * A hash grows and shrinks for some milliseconds after a change, without telling those who read it:
+ * then some elements are read twice, and others not at all.
+ */
+static void sort(struct reader *reader)
 {
+	struct readback *readback = reader->readback;
+
 	for (size_t i = 0; i < ARRAY_SIZE(readback->maps); i++) {
-		if (readback->maps[i].n)
-			qsort(readback->maps[i].element, readback->maps[i].n,
-			      sizeof(struct plan_element), plan_compare);
+		struct plan_list *list = &readback->maps[i];
+
+		if (list->n)
+			qsort(list->element, list->n, sizeof(*list->element), plan_compare);
+		for (size_t k = 1; k < list->n; k++) {
+			if (plan_compare(&list->element[k - 1], &list->element[k]) == 0)
+				reader->torn = true;
+		}
 	}
 	count_sort(&readback->counts.ports);
 	count_sort(&readback->counts.ranges);
@@ -327,9 +365,6 @@ int readback_read(struct talk *filter, const struct ruleset *ruleset, const stru
 	for (size_t i = 0; i < ruleset->n_sets && r == 0; i++) {
 		const struct set *set = &ruleset->sets[i];
 
-		/* Of a table that is built anew, only what was counted is of interest. */
-		if (!readback->same && set_is_map(set))
-			continue;
 		r = read_elements(&reader, set);
 		if (r == -ENOENT) {
 			readback->same = false;
@@ -340,8 +375,8 @@ int readback_read(struct talk *filter, const struct ruleset *ruleset, const stru
 		readback->same = false;
 		r = 0;
 	}
-	sort(readback);
-	return r;
+	sort(&reader);
+	return r == 0 && reader.torn ? -EINTR : r;
 }
 
 int readback_counts(struct talk *filter, const struct ruleset *ruleset, struct counts *counts)
@@ -355,7 +390,7 @@ int readback_counts(struct talk *filter, const struct ruleset *ruleset, struct c
 		if (!set_is_map(&ruleset->sets[i]))
 			r = read_elements(&reader, &ruleset->sets[i]);
 	}
-	sort(&readback);
+	sort(&reader);
 	*counts = readback.counts;
 	return r;
 }

@@ -4,7 +4,7 @@
  *   forwards     where a port of the container leads: four maps, so a connection costs the same
  *                with one forward and 10,000
  *   guard        127.0.0.0/8 is nobody's business but lo's: route_localnet on the bridge would let
- *                the guest reach it
+ *                the guest reach it, or be it
  *   prerouting   what comes from outside, or from the guest by the container's address
  *   output       what comes from the container itself
  *   postrouting  the guest sees a forwarded connection come from the bridge, so it always answers
@@ -110,12 +110,17 @@ static void make_forwards(struct ruleset *ruleset)
 	}
 }
 
-static void make_guard(struct ruleset *ruleset)
+static void make_guard(struct ruleset *ruleset, const char *bridge)
 {
 	struct rule *rule = begin(ruleset, GUARD);
 
-	rule_iifname(rule, false, "lo");
+	rule_iifname(rule, true, bridge);
 	rule_ip_daddr_8(rule, RULESET_LOOPBACK_OCTET);
+	rule_verdict(rule, NF_DROP, NULL);
+	/* The switch lets both pass. */
+	rule = begin(ruleset, GUARD);
+	rule_iifname(rule, true, bridge);
+	rule_ip_saddr_8(rule, RULESET_LOOPBACK_OCTET);
 	rule_verdict(rule, NF_DROP, NULL);
 }
 
@@ -149,6 +154,10 @@ static void make_output(struct ruleset *ruleset)
 	struct rule *rule = begin(ruleset, OUTPUT);
 
 	rule_ip_daddr(rule, (struct in_addr){ htonl(RULESET_DOCKER_DNS) });
+	rule_verdict(rule, NFT_RETURN, NULL);
+	/* It cannot be led to the guest, there is no route_localnet for it: it stays with lo. */
+	rule = begin(ruleset, OUTPUT);
+	rule_ip6_daddr(rule, &in6addr_loopback);
 	rule_verdict(rule, NFT_RETURN, NULL);
 	rule = begin(ruleset, OUTPUT);
 	rule_fib_local(rule);
@@ -243,6 +252,14 @@ static void make_from_guest(struct ruleset *ruleset)
 	 */
 	rule_ct_state(rule, NF_CT_STATE_INVALID_BIT, "invalid");
 	rule_verdict(rule, NF_DROP, NULL);
+	/*
+	 * The guest's end of a connection that was ended, because its forward is gone: taken for
+	 * the beginning of another one it would go on as that.
+	 */
+	rule = begin(ruleset, FROM_GUEST);
+	rule_ct_state(rule, NF_CT_STATE_BIT(IP_CT_NEW), "new");
+	rule_tcp_mid_stream(rule);
+	rule_verdict(rule, NF_DROP, NULL);
 	rule = begin(ruleset, FROM_GUEST);
 	rule_verdict(rule, NF_ACCEPT, NULL);
 }
@@ -315,7 +332,7 @@ int ruleset_add_rules(struct ruleset *ruleset)
 	const char *bridge = ruleset->key.bridge;
 
 	make_forwards(ruleset);
-	make_guard(ruleset);
+	make_guard(ruleset, bridge);
 	make_prerouting(ruleset, bridge);
 	make_output(ruleset);
 	make_postrouting(ruleset, bridge);

@@ -5,9 +5,9 @@
 #pragma once
 
 #include "netfw/count.h"
-#include "netfw/expr.h"
 #include "netfw/netfw.h"
 #include "netfw/plan.h"
+#include "netfw/rule.h"
 
 /*
  * Names and sizes are the kernel's: NFT_TABLE_MAXNAMELEN is more, but 31 characters are enough for

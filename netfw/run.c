@@ -181,7 +181,7 @@ static void check(struct keeper *keeper, int64_t now)
 		keeper->failing = true;
 		return;
 	}
-	if (change != NETFW_UNCHANGED || keeper->failing) {
+	if (change != NETFW_UNCHANGED) {
 		log_warning("somebody has changed the rules of the guest's network: they are put "
 			    "right");
 		keeper->publication.repairs++;
@@ -229,6 +229,7 @@ static int wait_ms(const struct keeper *keeper, int64_t now)
 /** loop() - Until a signal ends it. */
 static void loop(struct keeper *keeper)
 {
+	/* What the second one has to say is asked for at every turn. */
 	struct pollfd fds[] = {
 		{ .fd = keeper->signal_fd, .events = POLLIN },
 		{ .fd = keeper->watch_fd, .events = POLLIN },

@@ -207,13 +207,12 @@ static int write_files(const struct session *session)
 int session_up(struct session *session)
 {
 	const struct netfw_rules *rules = &session->demand.rules;
-	enum netfw_change change;
 
-	if (netfw_apply(session->netfw, &session->network, rules, &change, &session->error) < 0 ||
+	if (netfw_apply(session->netfw, &session->network, rules, NULL, &session->error) < 0 ||
 	    netfw_link_up(session->netfw, &session->network, &session->error) < 0)
 		return session_report(session, session->config);
-	if (change != NETFW_UNCHANGED)
-		session_end_flows(session, session->config);
+	/* Also if nothing was changed: who changed it may not have come to this any more. */
+	session_end_flows(session, session->config);
 	return write_files(session);
 }
 
@@ -222,8 +221,7 @@ void session_end_flows(struct session *session, const struct config *config)
 	bool removed = config->network.on_remove == ON_REMOVE_CLOSE;
 	size_t n = 0;
 
-	if (netfw_end_flows(session->netfw, &session->network, &session->demand.rules, removed, &n,
-			    &session->error) < 0)
+	if (netfw_end_flows(session->netfw, removed, &n, &session->error) < 0)
 		log_warning("%s", session->error.text);
 	if (n)
 		log_info("connections that began under other rules: %zu ended", n);

@@ -142,9 +142,24 @@ int talk_request(struct talk *talk, struct nlmsghdr *message, mnl_cb_t on_data, 
 	}
 }
 
+/** is_last() - Does a datagram end the dump with that number? */
+static bool is_last(const char *buffer, ssize_t n, uint32_t sequence)
+{
+	const struct nlmsghdr *part = (const struct nlmsghdr *)buffer;
+	int left = (int)n;
+
+	for (; mnl_nlmsg_ok(part, left); part = mnl_nlmsg_next(part, &left)) {
+		if (part->nlmsg_seq == sequence &&
+		    (part->nlmsg_type == NLMSG_DONE || part->nlmsg_type == NLMSG_ERROR))
+			return true;
+	}
+	return false;
+}
+
 int talk_dump(struct talk *talk, struct nlmsghdr *message, mnl_cb_t on_data, void *context)
 {
 	char buffer[TALK_BUFFER_SIZE];
+	ssize_t n;
 	int r;
 
 	message->nlmsg_flags |= NLM_F_DUMP;
@@ -152,16 +167,24 @@ int talk_dump(struct talk *talk, struct nlmsghdr *message, mnl_cb_t on_data, voi
 	if (r < 0)
 		return r;
 	do {
-		ssize_t n = receive(talk, buffer);
-
+		n = receive(talk, buffer);
 		if (n < 0)
 			return (int)n;
 		r = mnl_cb_run(buffer, (size_t)n, message->nlmsg_seq, talk->port, on_data, context);
-		/* Parts of an older dump that was given up. */
+		/* Parts of an older answer that was given up. */
 		if (r < 0 && errno == EPROTO)
 			r = MNL_CB_OK;
 	} while (r > MNL_CB_STOP);
-	return r < 0 ? -errno : 0;
+	if (r >= 0)
+		return 0;
+	r = -errno;
+	/* The kernel begins no other dump before this one is taken to its end. */
+	while (!is_last(buffer, n, message->nlmsg_seq)) {
+		n = receive(talk, buffer);
+		if (n < 0)
+			break;
+	}
+	return r;
 }
 
 /** make_room() - Let the socket send @length bytes at once, as far as it may. */

@@ -40,14 +40,15 @@ int transact_generation(struct talk *filter, uint32_t *ret_generation, struct ne
 	return r < 0 ? explain_send(r, 0, error) : 0;
 }
 
-int transact_commit(struct talk *filter, struct batch *batch, uint32_t generation,
+int transact_commit(struct talk *filter, struct batch *batch, uint32_t generation, bool any,
 		    uint32_t *ret_generation, struct netfw_error *error)
 {
 	struct talk_answer answer = { 0 };
 	uint32_t after = 0;
 	int sent, r;
 
-	batch_set_generation(batch, generation);
+	/* To the kernel 0 means any. */
+	batch_set_generation(batch, any ? 0 : generation);
 	sent = talk_batch(filter, batch->data, batch->length, &answer);
 	if (sent < 0 && sent != -ENOBUFS)
 		return explain_send(sent, batch->length, error);

@@ -16,7 +16,9 @@ int transact_generation(struct talk *filter, uint32_t *ret_generation, struct ne
 
 /**
  * transact_commit() - Send @batch, which is made for the state @generation.
- * @ret_generation: number of the state that it made; 0 if somebody else has made another one since
+ * @any: whatever the state is by then; only for a batch that does not depend on it
+ * @ret_generation: number of the state that it made; 0 if somebody else has made another one since,
+ * or before with @any
  *
  * A kernel that does not complain has not necessarily committed: it ignores a batch that was cut
  * short without a word. So the generation has the last word.
@@ -24,7 +26,7 @@ int transact_generation(struct talk *filter, uint32_t *ret_generation, struct ne
  * Return: 0; -ERESTART if the state is another one already; -EAGAIN if it is not known whether it
  * was taken: look, and send it again; else -errno with @error, and nothing was changed.
  */
-int transact_commit(struct talk *filter, struct batch *batch, uint32_t generation,
+int transact_commit(struct talk *filter, struct batch *batch, uint32_t generation, bool any,
 		    uint32_t *ret_generation, struct netfw_error *error);
 
 /**

@@ -67,13 +67,9 @@ static int on_link(const struct nlmsghdr *message, void *context)
 }
 
 /** add_range() - One more range that is in use. Return: as a libmnl callback. */
-static int add_range(struct view *view, uint8_t family, uint8_t length,
-		     const struct nlattr *address, int device, bool route)
+static int add_range(struct view *view, struct view_range used, const struct nlattr *address)
 {
-	struct view_range used = { .range = { .family = family, .length = length },
-				   .device = device,
-				   .route = route };
-	size_t size = family == AF_INET ? 4 : 16;
+	size_t size = used.range.family == AF_INET ? 4 : 16;
 	int r;
 
 	if (!address || mnl_attr_get_payload_len(address) < size)
@@ -115,8 +111,12 @@ static int on_route(const struct nlmsghdr *message, void *context)
 	if (attr[RTA_MULTIPATH])
 		device = first_hop(attr[RTA_MULTIPATH]);
 	if (info->rtm_dst_len > 0)
-		return add_range(view, info->rtm_family, info->rtm_dst_len, attr[RTA_DST], device,
-				 true);
+		return add_range(view,
+				 (struct view_range){ .range = { .family = info->rtm_family,
+								 .length = info->rtm_dst_len },
+						      .device = device,
+						      .route = true },
+				 attr[RTA_DST]);
 	metric = attr_u32(attr[RTA_PRIORITY], 0);
 	if (info->rtm_family == AF_INET && info->rtm_table == RT_TABLE_MAIN && device &&
 	    (!view->uplink || metric < view->metric)) {
@@ -140,8 +140,11 @@ static int on_address(const struct nlmsghdr *message, void *context)
 {
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attr[IFA_MAX + 1], *local, *address;
+	struct view_range used = { .range = { .family = info->ifa_family,
+					      .length = info->ifa_prefixlen },
+				   .device = (int)info->ifa_index };
 	struct view *view = context;
-	int device = (int)info->ifa_index, r;
+	int r;
 
 	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
 		return MNL_CB_OK;
@@ -149,14 +152,15 @@ static int on_address(const struct nlmsghdr *message, void *context)
 	local = attr[IFA_LOCAL];
 	address = attr[IFA_ADDRESS];
 	if (!local || !address || same_payload(local, address))
-		return add_range(view, info->ifa_family, info->ifa_prefixlen,
-				 local ? local : address, device, false);
+		return add_range(view, used, local ? local : address);
 	/* With a peer, IFA_ADDRESS is the peer's and the length belongs to it. */
-	r = add_range(view, info->ifa_family, info->ifa_family == AF_INET ? 32 : 128, local, device,
-		      false);
+	used.peer = true;
+	r = add_range(view, used, address);
 	if (r < 0)
 		return r;
-	return add_range(view, info->ifa_family, info->ifa_prefixlen, address, device, false);
+	used.peer = false;
+	used.range.length = info->ifa_family == AF_INET ? 32 : 128;
+	return add_range(view, used, local);
 }
 
 /** dump() - One dump of everything of @type. Return: 0 or -errno. */

@@ -26,6 +26,7 @@ struct view_range {
 	struct range range;
 	int device; /* index; 0: none, for instance an unreachable route */
 	bool route; /* otherwise an address of the device with the length of its network */
+	bool peer;  /* of the one at the other end */
 };
 
 struct view {

@@ -371,7 +371,7 @@ class Lab(unittest.TestCase):
     def packets(self, direction, proto, port):
         """What the kernel has counted of a single port: packets and bytes."""
         key = f"{direction} . {proto} . {port}"
-        text = self.net.exec(CONTAINER, "nft", "list", "set", "inet", "casement", "count_ports", check=False)
+        text = self.net.exec(CONTAINER, "nft", "list", "set", "inet", "casement", "count_ports")
         found = re.search(rf"{re.escape(key)} counter packets (\d+) bytes (\d+)", text)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 

@@ -111,6 +111,57 @@ class Flows(lab.Lab):
         with self.assertRaises(TimeoutError):
             udp.recv(1000)
 
+    def test_removed_and_the_guest_speaks(self):
+        """What the guest sends into a connection that was ended does not begin it anew, whoever it takes its client for."""
+        for source in ("masquerade", "preserve"):
+            with self.subTest(source):
+                self.up(f"{AFTER}source = {source}\n")
+                with self.net.socket(GUEST, "0.0.0.0") as listener:
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    listener.bind(("", 3389))
+                    listener.listen()
+                    client = self.net.socket(OUTSIDE, CONTAINER4)
+                    self.addCleanup(client.close)
+                    client.connect((CONTAINER4, 3389))
+                    guest, _ = listener.accept()
+                    self.addCleanup(guest.close)
+                    self.up(f"{BEFORE}source = {source}\n")
+                    guest.sendall(b"is anybody there?")
+                    client.settimeout(lab.NEVER)
+                    with self.assertRaises((TimeoutError, ConnectionResetError)):
+                        client.recv(100)
+
+    def test_others_forwards(self):
+        """Somebody else leads a port to the guest, too: its connections are none of ours."""
+        self.net.exec(CONTAINER, "nft", "add table ip mine; add chain ip mine pre { type nat hook prerouting priority -110; }; "
+                      "add rule ip mine pre tcp dport 8443 dnat to 192.168.121.68:443")
+        self.addCleanup(self.net.exec, CONTAINER, "nft", "delete table ip mine")
+        self.serve(GUEST, "0.0.0.0", 443)
+        alive = self.connected(OUTSIDE, CONTAINER4, 8443)
+        self.assertNotIn("connections that began", self.up(AFTER))
+        self.assert_alive(alive)
+
+    def test_another_guest_address(self):
+        """What led to the old address ends, and the client finds the new one."""
+        self.up(AFTER)
+        self.serve(GUEST, "0.0.0.0", 5000, UDP)
+        udp = self.client(OUTSIDE, CONTAINER4, 5000)
+        udp.recv(1000)
+        self.net.ip(GUEST, "addr", "del", "192.168.121.68/24", "dev", "g0")
+        self.net.ip(GUEST, "addr", "add", "192.168.121.99/24", "dev", "g0")
+        self.net.ip(GUEST, "route", "replace", "default", "via", BRIDGE4)
+        self.up(f"{AFTER}guest-address = 192.168.121.99\n")
+        self.assertEqual(self.answer_to(udp, CONTAINER4, 5000)[0], GUEST)
+
+    def test_after_a_crash(self):
+        """The rules came, but nobody ended what was stale: the next run does."""
+        self.serve(GUEST, "0.0.0.0", 5000, UDP)
+        client = self.client(OUTSIDE, CONTAINER4, 5000)
+        self.net.exec(CONTAINER, "nft", "add element inet casement fwd4 { udp . 5000 : 192.168.121.68 . 5000 }")
+        self.assertIn("connections that began under other rules: 1 ended",
+                      self.up("[network]\nforwards = 80/tcp 5000/udp\n"))
+        self.assertEqual(self.answer_to(client, CONTAINER4, 5000)[0], GUEST)
+
     def test_moved(self):
         """A forward that leads to another port now: the old connection ends, the next one goes there."""
         self.up("[network]\nforwards = 8000:3389/tcp\n")

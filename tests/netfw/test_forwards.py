@@ -101,6 +101,15 @@ class Forwards(lab.Lab):
                 self.assertEqual(self.ask_tcp(CONTAINER, address, 13389), (GUEST, 3389, BRIDGE4))
         self.assertEqual(self.ask_tcp(CONTAINER, CONTAINER6, 3389)[0], GUEST)
 
+    def test_ipv6_loopback(self):
+        """::1 cannot be led to the guest, so it stays the container's: its own server answers, or nobody, at once."""
+        with self.assertRaises(ConnectionRefusedError):
+            self.ask_tcp(CONTAINER, "::1", 3389)
+        self.serve(CONTAINER, "::1", 3389)
+        self.serve(CONTAINER, "::1", 3389, UDP)
+        self.assertEqual(self.ask_tcp(CONTAINER, "::1", 3389), (CONTAINER, 3389, "::1"))
+        self.assertEqual(self.ask_udp(CONTAINER, "::1", 3389), (CONTAINER, 3389, "::1"))
+
     def test_container_keeps_its_loopback(self):
         self.serve(CONTAINER, "127.0.0.1", 8080)
         self.assertEqual(self.ask_tcp(CONTAINER, "127.0.0.1", 8080), (CONTAINER, 8080, "127.0.0.1"))

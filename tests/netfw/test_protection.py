@@ -1,6 +1,7 @@
 """What must not get through, each with the proof that it would without the rule."""
 import re
 import socket
+import struct
 import unittest
 
 import lab
@@ -11,6 +12,17 @@ CONFIG = "[network]\nforwards = 3389\n"
 # Type 8, code 0, checksum, identifier 0, sequence number 0.
 ECHO_REQUEST = b"\x08\x00\xf7\xff\x00\x00\x00\x00"
 NEIGHBOUR, NEIGHBOUR4 = "neighbour", "192.168.121.77"
+
+
+def ip_udp(source, destination, source_port, port, data):
+    """An IPv4 packet with a datagram, without a UDP checksum."""
+    udp = struct.pack(">4H", source_port, port, 8 + len(data), 0) + data
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0,
+                       socket.inet_aton(source), socket.inet_aton(destination))
+    total = sum(struct.unpack(">10H", head))
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    return head[:10] + struct.pack(">H", ~total & 0xFFFF) + head[12:] + udp
 
 
 class Protection(lab.Lab):
@@ -81,6 +93,28 @@ class Protection(lab.Lab):
         self.assert_silent(self.ask_udp, NEIGHBOUR, "127.0.0.1", 9999)
         self.nft("flush", "chain", "inet", "casement", "guard")
         self.assertEqual(self.ask_udp(NEIGHBOUR, "127.0.0.1", 9999), (CONTAINER, 9999, NEIGHBOUR4))
+
+    def test_guest_is_not_the_loopback(self):
+        """Nor may it send as one of those addresses, which its bridge would take for good."""
+        self.net.sysctl(CONTAINER, "net.ipv4.conf.all.rp_filter", 0)
+        self.net.sysctl(CONTAINER, "net.ipv4.conf.virbr1.rp_filter", 0)
+        server = self.net.socket(CONTAINER, BRIDGE4, UDP)
+        self.addCleanup(server.close)
+        server.bind((BRIDGE4, 7777))
+        server.settimeout(lab.NEVER)
+        target = bytes.fromhex(self.net.ip(CONTAINER, "-br", "link", "show", "virbr1").split()[2].replace(":", ""))
+        with self.net.inside(GUEST):
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        with wire:
+            packet = ip_udp("127.0.0.2", BRIDGE4, 5555, 7777, b"?")
+            address = ("g0", 0x0800, 0, 0, target)
+            wire.sendto(packet, address)
+            with self.assertRaises(TimeoutError):
+                server.recvfrom(100)
+            self.nft("flush", "chain", "inet", "casement", "guard")
+            wire.sendto(packet, address)
+            server.settimeout(lab.SOON)
+            self.assertEqual(server.recvfrom(100)[1], ("127.0.0.2", 5555))
 
     def test_other_forwarding_is_left_alone(self):
         """A second network behind the container has nothing to do with the bridge."""

@@ -171,7 +171,7 @@ static void test_modules(void **state)
 
 static void test_objects(void **state)
 {
-	uint32_t rule = find(BATCH_RULE, "output", 1);
+	uint32_t rule = find(BATCH_RULE, "output", 2);
 
 	(void)state;
 	explained(find(BATCH_TABLE, NULL, 1), 0, -EPERM, NETFW_FAULT_SYSTEM,
@@ -217,6 +217,9 @@ static void test_elements(void **state)
 		  "elements of fwd4: Cannot allocate memory");
 	explained(find(BATCH_ELEMENTS, "fwd4", 2), 60000, -EEXIST, NETFW_FAULT_SYSTEM,
 		  "elements of fwd4: File exists");
+	/* Only that it is there already is the forward's fault. */
+	explained(find(BATCH_ELEMENTS, "rng4", 0), 60, -ENOMEM, NETFW_FAULT_SYSTEM,
+		  "forward 601, udp port 50: the kernel says: Cannot allocate memory");
 	explained(find(BATCH_ELEMENTS, "rng4", 0), 60, -EEXIST, NETFW_FAULT_FORWARD,
 		  "forward 601, udp port 50: the kernel says: File exists");
 	assert_int_equal(error.forward, N_PORTS);

@@ -16,14 +16,13 @@
 #define GUEST "192.168.121.68"
 #define BRIDGE "192.168.121.1"
 #define GUEST6 "fd00::44"
+#define PEER "10.5.5.2"
 #define CONTAINER6 "fd30::2"
 
 static struct plan plan;
 static struct view view;
-static struct netfw_network network;
-static struct flow_judge judge = {
-	.plan = &plan, .network = &network, .view = &view, .removed = true
-};
+static struct plan_ports gone;
+static struct flow_judge judge = { .plan = &plan, .gone = &gone, .view = &view, .removed = true };
 
 static void own(const char *address, bool route)
 {
@@ -45,8 +44,8 @@ static int make(void **state)
 						  .n_forwards = ARRAY_SIZE(forwards) };
 
 	(void)state;
-	inet_pton(AF_INET, GUEST, &network.guest);
-	inet_pton(AF_INET6, GUEST6, &network.guest6);
+	inet_pton(AF_INET, GUEST, &judge.guest);
+	inet_pton(AF_INET6, GUEST6, &judge.guest6);
 	view.ranges = calloc(8, sizeof(*view.ranges));
 	if (!view.ranges)
 		return -1;
@@ -54,6 +53,13 @@ static int make(void **state)
 	own(CONTAINER, false);
 	own(BRIDGE, false);
 	own(CONTAINER6, false);
+	own("::1", false);
+	own(PEER, false);
+	view.ranges[view.n_ranges - 1].peer = true;
+	gone = (struct plan_ports){ 0 };
+	plan_ports_add(&gone, &(struct plan_element){ .proto = TCP, .first = 80, .last = 80 });
+	plan_ports_add(&gone, &(struct plan_element){ .proto = TCP, .first = 3389, .last = 3389 });
+	plan_ports_add(&gone, &(struct plan_element){ .proto = UDP, .first = 601, .last = 13389 });
 	return plan_make(&rules, &plan, NULL);
 }
 
@@ -99,6 +105,9 @@ static void test_forwarded(void **state)
 	assert_true(forwarded(UDP, 13389, 3389));
 	assert_true(forwarded(TCP, 3389, 3390));
 	assert_true(forwarded(UDP, 601, 601));
+	/* Somebody else's forward to the guest: it was never ours. */
+	assert_false(forwarded(TCP, 8443, 443));
+	assert_false(forwarded(UDP, 600, 12));
 	judge.removed = false;
 	assert_false(forwarded(TCP, 80, 80));
 	assert_false(forwarded(TCP, 3389, 3390));
@@ -131,7 +140,9 @@ static void test_unforwarded(void **state)
 		assert_false(unforwarded(UDP, GUEST, CLIENT, 3389));
 		assert_false(unforwarded(UDP, GUEST, "10.0.0.0", 3389));
 		assert_false(unforwarded(UDP, "fd30::9", "fd30::3", 3389));
-		/* What the rules leave alone: the guest's DNS, and Docker's. */
+		assert_false(unforwarded(UDP, CONTAINER, PEER, 3389));
+		/* What the rules leave alone: ::1, the guest's DNS, and Docker's. */
+		assert_false(unforwarded(UDP, "::1", "::1", 3389));
 		assert_false(unforwarded(UDP, GUEST, BRIDGE, 53));
 		assert_true(unforwarded(UDP, CLIENT, CONTAINER, 53));
 		assert_false(unforwarded(UDP, CONTAINER, "127.0.0.11", 53));
@@ -142,7 +153,8 @@ static void test_unforwarded(void **state)
 static void test_others(void **state)
 {
 	struct flow docker = flow(UDP, CONTAINER, "127.0.0.11", 53, "127.0.0.11", 40053, true);
-	struct flow elsewhere = flow(TCP, CLIENT, CONTAINER, 80, "172.30.0.5", 80, true);
+	struct flow elsewhere = flow(TCP, CLIENT, CONTAINER, 8080, "172.30.0.5", 80, true);
+	struct flow old_guest = flow(TCP, CLIENT, CONTAINER, 3389, "192.168.121.99", 3389, true);
 	struct flow ping = flow(IPPROTO_ICMP, CLIENT, CONTAINER, 0, GUEST, 0, true);
 	struct flow guest6 = flow(TCP, "fd30::9", CONTAINER6, 80, GUEST6, 80, true);
 
@@ -151,6 +163,8 @@ static void test_others(void **state)
 	assert_false(flow_is_stale(&judge, &elsewhere));
 	assert_false(flow_is_stale(&judge, &ping));
 	assert_true(flow_is_stale(&judge, &guest6));
+	/* The guest had another address when it began. */
+	assert_true(flow_is_stale(&judge, &old_guest));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, clear)

@@ -186,12 +186,12 @@ static void dump_message(const struct nlmsghdr *message, const struct batch_obje
 
 /* Counters of a table that is built anew: both directions of a port and of the range. */
 static const struct count_element counted_ports[] = {
-	{ COUNT_ORIGINAL, IPPROTO_TCP, 3389, 3389, 5, 300 },
-	{ COUNT_REPLY, IPPROTO_TCP, 3389, 3389, 4, 1 << 20 },
+	{ COUNT_ORIGINAL, IPPROTO_TCP, 3389, 3389, 5, 300, 0, 0 },
+	{ COUNT_REPLY, IPPROTO_TCP, 3389, 3389, 4, 1 << 20, 0, 0 },
 };
 static const struct count_element counted_ranges[] = {
-	{ COUNT_ORIGINAL, IPPROTO_TCP, 40000, 40010, 1, 60 },
-	{ COUNT_REPLY, IPPROTO_TCP, 40000, 40010, 0, 0 },
+	{ COUNT_ORIGINAL, IPPROTO_TCP, 40000, 40010, 1, 60, 0, 0 },
+	{ COUNT_REPLY, IPPROTO_TCP, 40000, 40010, 0, 0, 0, 0 },
 };
 
 /** make() - The example. */

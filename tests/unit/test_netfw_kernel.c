@@ -333,6 +333,30 @@ static void test_overflow(void **state)
 	assert_int_equal(apply(11), NETFW_UPDATED);
 }
 
+/**
+ * test_rearranged() - For some milliseconds after a change the kernel rearranges a large set, and
+ * whoever reads it meanwhile gets some elements twice and others not at all. Nothing may be done
+ * because of that.
+ */
+static void test_rearranged(void **state)
+{
+	enum { N = 2000, ROUNDS = 100 };
+	struct netfw *writer = netfw, *reader = NULL;
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_int_equal(netfw_open("casement", &reader, &error), 0);
+		assert_int_equal(netfw_clear(writer, "virbr1", &error), 0);
+		netfw = writer;
+		assert_int_equal(apply(N), NETFW_REPLACED);
+		netfw = reader;
+		assert_int_equal(apply(N), NETFW_UNCHANGED);
+		assert_int_equal(apply(N), NETFW_UNCHANGED);
+		netfw = writer;
+		netfw_close(reader);
+	}
+}
+
 /** test_cut() - A batch without its end is ignored by the kernel without a word. */
 static void test_cut(void **state)
 {
@@ -358,12 +382,14 @@ static void test_interference(void **state)
 	assert_int_equal(apply(20), NETFW_UPDATED);
 	assert_int_equal(interferences, 0);
 	assert_int_equal(elements(), 20);
+	/* However often: in the end it is the whole table, which needs no particular state. */
 	interferences = 1000;
-	assert_int_equal(apply(30), -EBUSY);
-	assert_non_null(strstr(error.text, "the old ruleset is in force"));
-	assert_int_equal(elements(), 20);
+	assert_int_equal(apply(30), NETFW_REPLACED);
+	assert_true(interferences > 900);
 	interferences = 0;
-	assert_int_equal(apply(30), NETFW_UPDATED);
+	assert_int_equal(elements(), 30);
+	assert_int_equal(apply(30), NETFW_UNCHANGED);
+	assert_int_equal(apply(20), NETFW_UPDATED);
 	netfw_close(interferer);
 }
 
@@ -466,12 +492,12 @@ static void test_counts(void **state)
 	/* As if packets had been there. */
 	assert_int_equal(count_push(&made.counts.ports,
 				    &(struct count_element){ COUNT_ORIGINAL, IPPROTO_TCP, 3389,
-							     3389, 5, 300 }),
+							     3389, 5, 300, 0, 0 }),
 			 0);
-	assert_int_equal(
-		count_push(&made.counts.ranges,
-			   &(struct count_element){ COUNT_REPLY, IPPROTO_TCP, 10, 19, 7, 700 }),
-		0);
+	assert_int_equal(count_push(&made.counts.ranges,
+				    &(struct count_element){ COUNT_REPLY, IPPROTO_TCP, 10, 19, 7,
+							     700, 0, 0 }),
+			 0);
 	make_ruleset(&made, &network, &rules);
 	batch_init(&batch, &filter.sequence);
 	batch_begin(&batch);
@@ -489,7 +515,7 @@ static void test_counts(void **state)
 	/* Removed, and there again: a counter never goes back. */
 	assert_int_equal(netfw_apply(netfw, &network, &none, &change, &error), 0);
 	assert_int_equal(netfw_apply(netfw, &network, &rules, &change, &error), 0);
-	assert_int_equal(netfw_count(netfw, &rules, counts, &error), 0);
+	assert_int_equal(netfw_count(netfw, counts, 3, &error), 0);
 	assert_int_equal(counts[0].packets_in, 0);
 	assert_int_equal(counts[0].packets_out, 7);
 	assert_int_equal(counts[0].bytes_out, 700);
@@ -502,10 +528,11 @@ static void test_counts(void **state)
 	assert_int_equal(netfw_clear(other, "none", &error), 0);
 	netfw_close(other);
 	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
-	assert_int_equal(netfw_count(netfw, &rules, counts, &error), -ENOENT);
+	assert_int_equal(netfw_count(netfw, counts, 3, &error), -ENOENT);
+	assert_int_equal(counts[0].packets_out, 7);
 	assert_int_equal(netfw_apply(netfw, &network, &rules, &change, &error), 0);
 	assert_int_equal(change, NETFW_REPLACED);
-	assert_int_equal(netfw_count(netfw, &rules, counts, &error), 0);
+	assert_int_equal(netfw_count(netfw, counts, 3, &error), 0);
 	assert_int_equal(counts[0].packets_out, 7);
 	assert_int_equal(counts[1].packets_in, 5);
 	batch_clear(&batch);
@@ -598,6 +625,7 @@ int main(void)
 		TEST(test_unchanged),
 		TEST(test_size),
 		TEST(test_overflow),
+		TEST(test_rearranged),
 		TEST(test_cut),
 		TEST(test_interference),
 		TEST(test_expression),

@@ -157,7 +157,7 @@ static void test_changed(void **state)
 		  0 },
 		/* The set's number. */
 		{ "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @fwd4", 1 },
-		{ "meta l4proto tcp update @count_ports { " RULE_COUNT_KEY " counter }", 1 },
+		{ "meta l4proto tcp add @count_ports { " RULE_COUNT_KEY " counter }", 1 },
 	};
 	const struct nlattr *attr[NFTA_RULE_EXPRESSIONS + 1];
 	char buffer[4096];

@@ -86,8 +86,6 @@ int main(void)
 	check(netfw_open("casement", &netfw, &error));
 	for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++) {
 		size_t n = numbers[k];
-		struct netfw_rules rules = { .forwards = forwards, .n_forwards = n };
-
 		for (size_t i = 0; i < ROUNDS; i++) {
 			double begin;
 
@@ -103,7 +101,7 @@ int main(void)
 			one[i] = now() - begin;
 			apply(netfw, n, NETFW_UPDATED);
 			begin = now();
-			check(netfw_count(netfw, &rules, counts, &error));
+			check(netfw_count(netfw, counts, n, &error));
 			count[i] = now() - begin;
 		}
 		printf("%zu\t%.1f\t%.1f\t%.1f\t%.1f\n", n, median(whole, ROUNDS),
