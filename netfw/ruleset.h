@@ -20,9 +20,13 @@
 
 /*
  * Room for as many counters as there are ports of two protocols in two directions: packets fill
- * that set, and it must not become full.
+ * that set, and it must not become full. Of its size the kernel takes the lower 16 bits for the
+ * number of counters that its hash table has buckets for from the beginning (nelem_hint in struct
+ * rhashtable_params), and it clears and walks all of them: room for 65,532 would be a megabyte for
+ * each table, for these it is 128 KiB. With more counters the table grows by itself.
  */
-#define RULESET_COUNT_PORTS_SIZE (2u * 2u * 65535u)
+#define RULESET_COUNT_PORTS_FIRST 12288u
+#define RULESET_COUNT_PORTS_SIZE (2u * 2u * 65536u + RULESET_COUNT_PORTS_FIRST)
 
 /*
  * Docker's embedded DNS rewrites port 53 of this address in the same hook as ours; it is none of

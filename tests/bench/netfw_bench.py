@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+"""What port forwarding costs with casement-netfw, nft and iptables: side by side in one run, medians.
+
+In network namespaces as tests/netfw has them (outside, container, guest), which have no way out of the machine: applying rules,
+adding one, connecting through them, throughput, and reading them and their counters.
+
+    sudo tests/bench/netfw_bench.py [--rounds N] [--only PART]
+
+Needs nft, iptables-nft, iperf3 and a C compiler. CASEMENT_BUILD names meson's build directory; without it one is made.
+"""
+import argparse
+import collections
+import json
+import os
+import pathlib
+import platform
+import re
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests" / "netfw"))
+import lab  # noqa: E402  pylint: disable=wrong-import-position
+
+HELPERS = ("apply", "timed", "connect")
+SIZES = (1, 100, 1000, 10000)
+MANY = SIZES[-1]
+GUEST_PORT, IPERF_PORT = 3389, 5201
+SECONDS = 2
+CONNECTS = 400
+# Above this a loop of commands takes minutes: it runs in the first round only.
+LOOP_MAX = 1000
+# Of connections: how the rules are brought in, and what they are.
+CONNECTED = {"up": "casement-netfw", "rules": "nft, a rule each", "restore": "iptables-nft"}
+# Of throughput: segments in a packet, and the cores of client and server. On one core the numbers say what a byte costs; on
+# two, how fast one core wakes the other comes in.
+CASES = {"one core": (65535, "1,1"), "a core each": (65535, "1,0"), "one core, a packet for each segment": (1, "1,1")}
+WAYS = {"to the guest": False, "from the guest": True}
+VARIANTS = {"none": "without rules", "netfw": "casement-netfw", "uncounted": "casement-netfw, counting chains removed",
+            "iptables": "iptables-nft"}
+
+REPLACE = "table inet casement\ndelete table inet casement\n"
+# What a script would do. The DNAT rules have a chain of their own, as in the other variants.
+IPTABLES = f"""*nat
+:FORWARDS - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j FORWARDS
+-A OUTPUT ! -d 127.0.0.11 -m addrtype --dst-type LOCAL -j FORWARDS
+-A POSTROUTING -o virbr1 -m conntrack --ctstate DNAT -j MASQUERADE
+-A POSTROUTING -s {lab.BRIDGE4}/24 ! -o virbr1 -j MASQUERADE
+%sCOMMIT
+*filter
+-A FORWARD -o virbr1 -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A FORWARD -o virbr1 -m conntrack --ctstate DNAT -j ACCEPT
+-A FORWARD -o virbr1 -j DROP
+COMMIT
+"""
+
+
+def dnat(port, guest_port=GUEST_PORT):
+    """Arguments of iptables for one forward."""
+    return f"-A FORWARDS -p tcp --dport {port} -j DNAT --to-destination {lab.GUEST4}:{guest_port}"
+
+
+def config(*forwards):
+    """A line has up to 198 characters."""
+    lines = (" ".join(forwards[i:i + 8]) for i in range(0, len(forwards), 8))
+    return "[network]\nipv6 = no\nforwards =\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def ports(n):
+    return config(*(f"{port}:{GUEST_PORT}/tcp" for port in range(1, n + 1)))
+
+
+class Bench(lab.Lab):
+    """The namespaces, and the ways to bring rules into the container."""
+
+    ipv6 = False
+
+    @classmethod
+    def file_of(cls, name, text):
+        path = pathlib.Path(cls.run_directory, name)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    @classmethod
+    def prepare(cls, helpers):
+        """Files of all variants. The table as text is what the program itself prints."""
+        cls.helpers = helpers
+        cls.files = {}
+        for n in SIZES:
+            text = cls.netfw("show", ports(n))
+            rules = "".join(f"\t\ttcp dport {port} dnat ip to {lab.GUEST4}:{GUEST_PORT}\n" for port in range(1, n + 1))
+            linear = re.sub(r"\tmap \w+ \{.*?\n\t\}\n\n?", "", text, flags=re.DOTALL)
+            linear = re.sub(r"(chain forwards \{\n).*?(\t\})", lambda match: match[1] + rules + match[2], linear, 1, re.DOTALL)
+            cls.files["map", n] = cls.file_of(f"map-{n}", REPLACE + text)
+            cls.files["rules", n] = cls.file_of(f"rules-{n}", REPLACE + linear)
+            cls.files["restore", n] = cls.file_of(
+                f"restore-{n}", IPTABLES % "".join(dnat(port) + "\n" for port in range(1, n + 1)))
+            cls.files["up", n] = cls.file_of(f"up-{n}", f"[guest]\nmac = {lab.GUEST_MAC}\n{ports(n)}")
+        cls.files["up", MANY + 1] = cls.file_of("up-more", f"[guest]\nmac = {lab.GUEST_MAC}\n{ports(MANY + 1)}")
+        cls.files["loop", 0] = cls.file_of("loop-0", IPTABLES % "")
+        cls.files["iperf"] = cls.file_of("iperf", IPTABLES % (dnat(IPERF_PORT, IPERF_PORT) + "\n"))
+
+    @classmethod
+    def contained(cls, *command):
+        """In the container, with a /run of its own; what is printed."""
+        script = f"mount --bind {cls.run_directory} /run && exec {shlex.join(command)}"
+        done = subprocess.run(["nsenter", f"--net={cls.net.path(lab.CONTAINER)}", "unshare", "--mount", "sh", "-c", script],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+                              env={"PATH": os.environ["PATH"]})
+        if done.returncode:
+            raise RuntimeError(f"{shlex.join(command)}: exit code {done.returncode}\n{done.stderr}")
+        return done.stdout
+
+    @classmethod
+    def timed(cls, *command, last=1):
+        """Milliseconds from the spawn to the end, of all runs together."""
+        return float(cls.contained(cls.helpers["timed"], "1", str(last), *command)) / 1e3
+
+    @classmethod
+    def flush(cls):
+        """Nothing is left; the kernel frees its memory a little later."""
+        cls.contained("nft", "flush", "ruleset")
+        time.sleep(0.05)
+
+    @staticmethod
+    def loader(kind, path):
+        return {"up": (str(lab.PROGRAM), "--config", path, "up"), "map": ("nft", "-f", path), "rules": ("nft", "-f", path),
+                "restore": ("iptables-nft-restore", path), "loop": ("iptables-nft-restore", path)}[kind]
+
+    @classmethod
+    def load(cls, kind, n):
+        """Instead of what is there."""
+        cls.flush()
+        cls.contained(*cls.loader(kind, cls.files[kind, n]))
+
+    @classmethod
+    def samples(cls, values, output, prefix=()):
+        """Lines of a helper: a name and microseconds, which become milliseconds."""
+        for sample in output.splitlines():
+            name, value = sample.split("\t")
+            values[(*prefix, name)].append(float(value) / 1e3)
+
+
+def apply_round(bench, values, number):
+    for n in SIZES:
+        bench.samples(values, lab.run(bench.helpers["apply"], "make", str(n), "5"), prefix=(n,))
+        for kind in ("up", "map", "rules", "restore"):
+            bench.flush()
+            values[n, kind].append(bench.timed(*bench.loader(kind, bench.files[kind, n])))
+        if n <= LOOP_MAX or number == 0:
+            bench.load("loop", 0)
+            values[n, "loop"].append(bench.timed("iptables-nft", "-t", "nat", *dnat("%").split(), last=n))
+
+
+def add_round(bench, values, _number):
+    """One forward more at 10,000, by programs."""
+    more = MANY + 1
+    bench.load("up", MANY)
+    for _ in range(3):
+        values["up"].append(bench.timed(*bench.loader("up", bench.files["up", more])))
+        bench.contained(*bench.loader("up", bench.files["up", MANY]))
+    bench.load("map", MANY)
+    for _ in range(3):
+        key, element = f"tcp . {more}", f" : {lab.GUEST4} . {GUEST_PORT}"
+        values["element"].append(bench.timed("nft", f"add element inet casement fwd4 {{ {key}{element} }}"))
+        bench.contained("nft", f"delete element inet casement fwd4 {{ {key} }}")
+    bench.load("rules", MANY)
+    for _ in range(3):
+        rule = f"tcp dport {more} dnat ip to {lab.GUEST4}:{GUEST_PORT}"
+        values["rule"].append(bench.timed("nft", f"add rule inet casement forwards {rule}"))
+    bench.load("restore", MANY)
+    for _ in range(3):
+        values["iptables"].append(bench.timed("iptables-nft", "-t", "nat", *dnat(more).split()))
+
+
+def connect(bench, address, first, last, count):
+    """Milliseconds of each connect() from the outside."""
+    net = bench.net
+    output = lab.run(bench.helpers["connect"], net.path(lab.GUEST), str(GUEST_PORT), net.path(lab.OUTSIDE), address,
+                     str(first), str(last), str(count))
+    return [float(line) / 1e3 for line in output.split()]
+
+
+def rotated(things, number):
+    """Each round begins with another one: whatever drifts favours none."""
+    things = list(things)
+    return things[number % len(things):] + things[:number % len(things)]
+
+
+def connect_round(bench, values, number):
+    """Through the last of the forwards: it is the one that a list finds last."""
+    for kind, n in rotated([("none", 0), *((kind, n) for kind in CONNECTED for n in (1, MANY))], number):
+        if kind == "none":
+            bench.flush()
+            values[kind, n] += connect(bench, lab.GUEST4, GUEST_PORT, GUEST_PORT, CONNECTS)
+        else:
+            bench.load(kind, n)
+            values[kind, n] += connect(bench, lab.CONTAINER4, n, n, CONNECTS)
+
+
+def iperf(bench, address, cores, reverse):
+    """Gbit/s as the receiver saw it; client and server on those cores."""
+    output = bench.net.exec(lab.OUTSIDE, "iperf3", "-c", address, "-p", str(IPERF_PORT), "-t", str(SECONDS), "-A", cores, "-J",
+                            *(["-R"] if reverse else []))
+    return json.loads(output)["end"]["sum_received"]["bits_per_second"] / 1e9
+
+
+def segments(bench, number):
+    """How many TCP segments may go through the namespaces as one packet."""
+    for name, device in ((lab.OUTSIDE, "o0"), (lab.CONTAINER, "eth0"), (lab.CONTAINER, "vnet0"), (lab.GUEST, "g0")):
+        bench.net.ip(name, "link", "set", device, "gso_max_segs", str(number))
+
+
+def load_iperf(bench, variant):
+    bench.flush()
+    if variant == "iptables":
+        bench.contained("iptables-nft-restore", bench.files["iperf"])
+    elif variant != "none":
+        bench.up(config(f"{IPERF_PORT}/tcp"))
+    if variant == "uncounted":
+        for chain in ("count_in", "count_out"):
+            bench.contained("nft", f"flush chain inet casement {chain}; delete chain inet casement {chain}")
+
+
+def throughput_round(bench, values, number):
+    for variant in rotated(VARIANTS, number):
+        load_iperf(bench, variant)
+        address = lab.GUEST4 if variant == "none" else lab.CONTAINER4
+        for case, (n_segments, cores) in CASES.items():
+            segments(bench, n_segments)
+            for way, reverse in WAYS.items():
+                values[case, way, variant].append(iperf(bench, address, cores, reverse))
+
+
+def read_round(bench, values, _number):
+    """10,000 forwards, of which each has had a connection."""
+    bench.load("up", MANY)
+    connect(bench, lab.CONTAINER4, 1, MANY, MANY)
+    output = bench.contained(bench.helpers["apply"], "keep", str(MANY), "5")
+    *lines, counters = output.splitlines()
+    if counters != f"counters\t{2 * MANY}":
+        raise RuntimeError(f"not every connection was counted both ways: {counters}")
+    bench.samples(values, "\n".join(lines), prefix=("busy",))
+
+
+def line(label, values, unit="ms", places=3):
+    low, middle, high = min(values), statistics.median(values), max(values)
+    print(f"  {label:44} {middle:9.{places}f} {unit:6} {low:9.{places}f} .. {high:.{places}f}")
+
+
+def print_apply(values):
+    print("\nApplying: ms, medians, by the number of forwards")
+    print(f"  {'':40}" + "".join(f"{n:>11,}" for n in SIZES))
+    for key, label in [(name, f"in-process: {name}") for name in (
+            "apply, no table yet", "apply, other rules", "apply, nothing to do", "one forward more", "one forward less",
+            "read counters", "foreign change elsewhere", "foreign change, one put back")] + [
+                ("up", "casement-netfw up"), ("map", "nft -f, our table, maps"), ("rules", "nft -f, our table, a rule each"),
+                ("restore", "iptables-nft-restore"), ("loop", "iptables-nft -A, one by one")]:
+        print(f"  {label:40}" + "".join(f"{statistics.median(values[n, key]):11.3f}" for n in SIZES))
+    print(f"  (one by one above {LOOP_MAX:,}: once)")
+
+
+def print_add(values):
+    print(f"\nOne forward more at {MANY:,}, by programs")
+    for key, label in (("up", "casement-netfw up"), ("element", "nft add element"), ("rule", "nft add rule"),
+                       ("iptables", "iptables-nft -A")):
+        line(label, values[key])
+
+
+def print_connect(values):
+    print("\nconnect() from outside, through the last forward")
+    line("without rules, to the guest itself", values["none", 0], places=4)
+    for kind, label in CONNECTED.items():
+        for n in (1, MANY):
+            line(f"{label}, {n:,}", values[kind, n], places=4)
+        ratio = statistics.median(values[kind, MANY]) / statistics.median(values[kind, 1])
+        print(f"  {label}: {MANY:,} cost {ratio:.2f} x one")
+
+
+def print_throughput(values):
+    """A ratio is the median of the rounds' ratios: what was busy in a round was busy for both."""
+    print("\nThroughput of one TCP connection")
+    for case in CASES:
+        for way in WAYS:
+            print(f"  {case}, {way}")
+            for variant, label in VARIANTS.items():
+                line(f"  {label}", values[case, way, variant], "Gbit/s", 2)
+            for variant in list(VARIANTS)[1:]:
+                pairs = zip(values[case, way, variant], values[case, way, "none"])
+                print(f"    {VARIANTS[variant]}: {statistics.median(a / b for a, b in pairs):.3f} x without rules")
+
+
+def print_read(values):
+    print(f"\nReading, {MANY:,} forwards, {2 * MANY:,} counters that have counted")
+    for (_, name), times in values.items():
+        line(f"in-process: {name}", times)
+
+
+PARTS = {"apply": (apply_round, print_apply), "add": (add_round, print_add), "connect": (connect_round, print_connect),
+         "throughput": (throughput_round, print_throughput), "read": (read_round, print_read)}
+
+
+def build(directory):
+    """The program and the helpers; {name: path} of the latter."""
+    tree = pathlib.Path(os.environ.get("CASEMENT_BUILD", directory / "build")).resolve()
+    if "CASEMENT_BUILD" not in os.environ:
+        lab.run("meson", "setup", str(tree), str(TOP))
+    subprocess.run(["ninja", "-C", str(tree)], check=True, stdout=subprocess.DEVNULL)
+    lab.PROGRAM = tree / "netfw" / "casement-netfw"
+    for name in HELPERS:
+        lab.run("cc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-I", str(TOP), "-o",
+                str(directory / name), str(TOP / "tests" / "bench" / "netfw" / f"{name}.c"), str(tree / "netfw" / "libnetfw.a"),
+                str(tree / "lib" / "libcasement.a"), "-lmnl", "-lnftnl")
+    return {name: str(directory / name) for name in HELPERS}
+
+
+def print_machine():
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    tools = ", ".join(lab.run(name, "--version").split("\n")[0].split(" (")[0] for name in ("nft", "iptables-nft", "iperf3"))
+    print(f"Linux {platform.release()}, {os.cpu_count()} cores, {cpu[1] if cpu else platform.machine()}; {tools}")
+
+
+def measure(bench, parts, rounds):
+    values = {part: collections.defaultdict(list) for part in parts}
+    bench.up(ports(1))
+    bench.plug()
+    bench.net.ip(lab.OUTSIDE, "route", "add", f"{lab.GUEST4}/32", "via", lab.CONTAINER4)
+    server = subprocess.Popen(
+        ["ip", "netns", "exec", bench.net.prefix + lab.GUEST, "iperf3", "-s", "-p", str(IPERF_PORT)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for number in range(rounds):
+            for part in parts:
+                print(f"round {number + 1} of {rounds}: {part}", file=sys.stderr)
+                PARTS[part][0](bench, values[part], number)
+    finally:
+        server.terminate()
+        server.wait()
+    return values
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        parser.error("network namespaces need root")
+    # Ended from outside, it removes what it made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    parts = [options.only] if options.only else list(PARTS)
+    with tempfile.TemporaryDirectory(prefix="netfw-bench-") as directory:
+        helpers = build(pathlib.Path(directory))
+        before = os.getloadavg()
+        try:
+            Bench.setUpClass()
+            Bench.prepare(helpers)
+            values = measure(Bench, parts, options.rounds)
+        finally:
+            Bench.doClassCleanups()
+    print_machine()
+    print(f"{options.rounds} rounds; load {before[0]:.2f} before, {os.getloadavg()[0]:.2f} after")
+    for part in parts:
+        PARTS[part][1](values[part])
+
+
+if __name__ == "__main__":
+    main()
