@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 
 static size_t service_index(const struct pid1 *pid1, const struct service *service)
 {
@@ -96,21 +97,36 @@ static bool remember(struct rest *rest, pid_t pid)
 	return true;
 }
 
+/* The name of a process, as the kernel has it; "?" if it is gone. */
+static const char *process_name(pid_t pid, char buffer[static 32])
+{
+	autoclose int fd = -1;
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, buffer, 31);
+	if (n <= 0)
+		return "?";
+	buffer[n] = '\0';
+	buffer[strcspn(buffer, "\n")] = '\0';
+	return buffer;
+}
+
+typedef void child_fn(struct rest *rest, pid_t pid, const char *name);
+
 /*
  * The kernel lists our children; what they leave behind becomes ours in turn. kill(-1) would be
  * shorter, but it also hits what `docker exec` started, and without a PID namespace of our own it
  * would hit the machine.
  */
-static void do_kill_rest(void *context, int signal)
+static void for_each_child(struct rest *rest, child_fn *function)
 {
-	struct pid1 *pid1 = context;
-	struct rest *rest = &pid1->rest;
+	char path[64], text[4096], name[32];
 	autoclose int fd = -1;
-	char path[64], text[4096];
 	ssize_t n;
 
-	if (rest->signal != signal)
-		*rest = (struct rest){ .signal = signal };
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -126,12 +142,51 @@ static void do_kill_rest(void *context, int signal)
 	for (char *at = text, *end; (end = strchr(at, ' ')); at = end + 1) {
 		pid_t pid = (pid_t)strtol(at, NULL, 10);
 
-		if (pid <= 0 || !remember(rest, pid))
-			continue;
-		log_info("pid %d is left over: SIG%s", (int)pid, sigabbrev_np(signal));
-		kill(pid, signal);
-		kill(pid, SIGCONT);
+		if (pid > 0)
+			function(rest, pid, process_name(pid, name));
 	}
+}
+
+static void end_child(struct rest *rest, pid_t pid, const char *name)
+{
+	if (!remember(rest, pid))
+		return;
+	log_info("pid %d (%s) is left over: SIG%s", (int)pid, name, sigabbrev_np(rest->signal));
+	kill(pid, rest->signal);
+	kill(pid, SIGCONT);
+}
+
+static void do_kill_rest(void *context, int signal)
+{
+	struct pid1 *pid1 = context;
+
+	if (pid1->rest.signal != signal)
+		pid1->rest = (struct rest){ .signal = signal };
+	for_each_child(&pid1->rest, end_child);
+}
+
+static void name_child(struct rest *rest, pid_t pid, const char *name)
+{
+	(void)rest;
+	log_warning("pid %d (%s) survives SIGKILL: the kernel holds it", (int)pid, name);
+}
+
+static void do_name_rest(void *context)
+{
+	struct pid1 *pid1 = context;
+
+	for_each_child(&pid1->rest, name_child);
+}
+
+/* Without a number from the kernel there is no chance, which does no harm. */
+static unsigned do_chance(void *context, unsigned limit)
+{
+	uint32_t number = 0;
+
+	(void)context;
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		return 0;
+	return (unsigned)((uint64_t)number * (limit + 1ULL) >> 32);
 }
 
 void effects_init(struct effects *effects, struct pid1 *pid1)
@@ -142,5 +197,7 @@ void effects_init(struct effects *effects, struct pid1 *pid1)
 		.kill = do_kill,
 		.changed = do_changed,
 		.kill_rest = do_kill_rest,
+		.name_rest = do_name_rest,
+		.chance = do_chance,
 	};
 }

@@ -25,6 +25,10 @@ struct effects {
 	 * Send a signal to every child that is no service's process: what was reparented to PID 1.
 	 */
 	void (*kill_rest)(void *context, int signal);
+	/* Say which children are left, now that nobody waits for them any longer. */
+	void (*name_rest)(void *context);
+	/* A number by chance, up to @limit. */
+	unsigned (*chance)(void *context, unsigned limit);
 };
 
 /** effects_init() - The real ones. */

@@ -106,8 +106,8 @@ static void log_end(const struct supervisor *supervisor)
 	if (supervisor->no_children)
 		log_info("exit %d: %s", supervisor->exit_code, supervisor->reason);
 	else
-		log_warning("exit %d: %s; some processes survived SIGKILL", supervisor->exit_code,
-			    supervisor->reason);
+		log_warning("exit %d: %s; some processes survived SIGKILL, see above",
+			    supervisor->exit_code, supervisor->reason);
 }
 
 int main(int argc, char **argv)

@@ -55,6 +55,14 @@ static unsigned backoff_ms(const struct service *service)
 	return (unsigned)(ms < config->backoff_max ? ms : config->backoff_max);
 }
 
+/* The pause before a restart, with what chance adds. */
+static int64_t pause_ms(const struct step *step, unsigned ms)
+{
+	unsigned most = (unsigned)((uint64_t)ms * SERVICE_JITTER_PERCENT / 100);
+
+	return (int64_t)ms + step->effects->chance(step->effects->context, most);
+}
+
 /*
  * A process is gone that nobody asked to go: decide between a restart, a quiet end and failure for
  * good.
@@ -76,7 +84,8 @@ static void decide_restart(const struct step *step, bool failed)
 		return;
 	}
 	service->restarts++;
-	enter(step, SERVICE_BACKOFF, step->now + (failed ? backoff_ms(service) : config->backoff));
+	enter(step, SERVICE_BACKOFF,
+	      step->now + pause_ms(step, failed ? backoff_ms(service) : config->backoff));
 }
 
 static void start(const struct step *step)

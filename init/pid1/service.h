@@ -18,6 +18,12 @@
 #define SERVICE_KILL_PATIENCE_MS 5000
 
 /*
+ * A pause before a restart is longer by up to this part of it, by chance: what failed together in
+ * many containers does not come back together.
+ */
+#define SERVICE_JITTER_PERCENT 10
+
+/*
  * How long a stop signal waits for the first word of a child that has not set up its signals yet.
  */
 #define SERVICE_HOLD_MS 1000

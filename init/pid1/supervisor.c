@@ -340,6 +340,7 @@ static void step_rest(struct supervisor *supervisor, int64_t now)
 			supervisor->exit_code = EXIT_GUEST_DESTROYED;
 		supervisor->effects->kill_rest(supervisor->effects->context, SIGKILL);
 	} else if (now >= supervisor->rest_deadline) {
+		supervisor->effects->name_rest(supervisor->effects->context);
 		supervisor->phase = PHASE_DONE;
 	} else {
 		/* A process that went may have left children to us. */

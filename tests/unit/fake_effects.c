@@ -56,6 +56,18 @@ static void fake_kill_rest(void *context, int signal)
 	note(context, "rest %s", sigabbrev_np(signal));
 }
 
+static void fake_name_rest(void *context)
+{
+	note(context, "name the rest");
+}
+
+static unsigned fake_chance(void *context, unsigned limit)
+{
+	const struct fake *fake = context;
+
+	return fake->chance < limit ? fake->chance : limit;
+}
+
 void fake_init(struct fake *fake)
 {
 	*fake = (struct fake){
@@ -63,7 +75,9 @@ void fake_init(struct fake *fake)
 			     .spawn = fake_spawn,
 			     .kill = fake_kill,
 			     .changed = fake_changed,
-			     .kill_rest = fake_kill_rest },
+			     .kill_rest = fake_kill_rest,
+			     .name_rest = fake_name_rest,
+			     .chance = fake_chance },
 		.next_pid = 100,
 	};
 }

@@ -7,6 +7,7 @@ struct fake {
 	struct effects effects;
 	int spawn_error; /* -errno that spawn returns, 0: it works */
 	pid_t next_pid;
+	unsigned chance;  /* what chance adds, as far as it may */
 	bool with_states; /* write down changes of state too */
 	char log[4096];	  /* "spawn a=100; kill a TERM 0; rest KILL; a=ready" */
 };

@@ -166,6 +166,25 @@ static void test_backoff(void **state)
 	assert_int_equal(f->service.restarts, ARRAY_SIZE(waits));
 }
 
+/* Chance makes a pause longer, by a tenth at most, and never shorter. */
+static void test_jitter(void **state)
+{
+	static const struct {
+		unsigned chance;
+		int wait;
+	} cases[] = { { 0, 100 }, { 7, 107 }, { 10, 110 }, { 1000, 110 } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		f->fake.chance = cases[i].chance;
+		put_into(f, SERVICE_READY);
+		f->service.failures = 0;
+		exits(f, EXITED(1), T0);
+		in_state(f, SERVICE_BACKOFF);
+		assert_true(f->service.deadline == T0 + cases[i].wait);
+	}
+}
+
 /* No limit: the wait stays at its maximum, whatever the count, and does not overflow. */
 static void test_no_limit(void **state)
 {
@@ -428,6 +447,7 @@ int main(void)
 		TEST(test_start),	  TEST(test_types),
 		TEST(test_oneshot),	  TEST(test_restart_policies),
 		TEST(test_final_codes),	  TEST(test_backoff),
+		TEST(test_jitter),
 		TEST(test_no_limit),	  TEST(test_clean_restart),
 		TEST(test_healthy_after), TEST(test_start_timeout),
 		TEST(test_watchdog),	  TEST(test_survives_sigkill),

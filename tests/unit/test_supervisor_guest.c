@@ -281,7 +281,7 @@ static void test_rest(void **state)
 	did(f, "rest KILL");
 	f->now += REST_KILL_MS;
 	step(f);
-	did(f, "");
+	did(f, "name the rest");
 	assert_int_equal(f->supervisor.phase, PHASE_DONE);
 	assert_int_equal(f->supervisor.exit_code, 0);
 	assert_false(f->supervisor.no_children);
