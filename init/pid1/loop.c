@@ -194,18 +194,39 @@ static bool take_event(struct pid1 *pid1, uint64_t data, int64_t now)
 	return false;
 }
 
-/* sd_notify towards the outside: systemd, or podman --sdnotify=container. */
+/* What the outside is told in words: as the status has it. */
+static void describe(const struct supervisor *supervisor, char text[static OUTSIDE_STATUS_MAX])
+{
+	const char *reason = supervisor->overall_reason;
+
+	snprintf(text, OUTSIDE_STATUS_MAX, "%s%s%.120s", overall_state_name(supervisor->overall),
+		 *reason ? ": " : "", reason);
+}
+
+/*
+ * sd_notify towards the outside: systemd, or podman --sdnotify=container. Ready is told once; and
+ * with the stop, how long it may take, because a manager's own patience is 90 s.
+ */
 static void tell_outside(struct pid1 *pid1)
 {
-	enum overall_state state = pid1->supervisor.overall;
+	const struct supervisor *supervisor = &pid1->supervisor;
+	char text[OUTSIDE_STATUS_MAX], fields[OUTSIDE_STATUS_MAX + 96];
+	bool ready = supervisor->overall == OVERALL_READY && !pid1->announced_ready;
+	bool stop = supervisor->phase != PHASE_RUN && !pid1->announced_stop;
 
-	if (state == OVERALL_READY && !pid1->announced_ready) {
-		pid1->announced_ready = true;
-		outside_send(&pid1->outside, "READY=1\nSTATUS=The guest answers.");
-	} else if (pid1->supervisor.phase != PHASE_RUN && !pid1->announced_stop) {
-		pid1->announced_stop = true;
-		outside_send(&pid1->outside, "STOPPING=1\nSTATUS=Stopping.");
-	}
+	describe(supervisor, text);
+	if (!ready && !stop && streq(text, pid1->announced))
+		return;
+	if (stop)
+		snprintf(fields, sizeof(fields),
+			 "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=%s",
+			 (long long)supervisor_stop_time(supervisor) * 1000, text);
+	else
+		snprintf(fields, sizeof(fields), "%sSTATUS=%s", ready ? "READY=1\n" : "", text);
+	pid1->announced_ready = pid1->announced_ready || ready;
+	pid1->announced_stop = pid1->announced_stop || stop;
+	memcpy(pid1->announced, text, sizeof(text));
+	outside_send(&pid1->outside, fields);
 }
 
 static int wait_time(const struct pid1 *pid1, bool more, int64_t now)

@@ -38,6 +38,9 @@ struct rest {
 	int signal;
 };
 
+/* Of a longer status the outside is told the beginning. */
+#define OUTSIDE_STATUS_MAX 160
+
 /* Everything that PID 1 has. */
 struct pid1 {
 	const struct config *config;
@@ -52,6 +55,7 @@ struct pid1 {
 	int interrupts; /* SIGINTs so far */
 	bool announced_ready;
 	bool announced_stop;
+	char announced[OUTSIDE_STATUS_MAX]; /* the last status that was told to the outside */
 	struct server server; /* last: it is large and mostly untouched */
 };
 

@@ -156,9 +156,61 @@ int output_pipe_open(struct output_pipe *pipe)
 	return 0;
 }
 
+/* FNV-1a of 64 bits: the line itself need not be kept. Never 0. */
+static uint64_t hash(const char *bytes, size_t n)
+{
+	uint64_t value = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < n; i++)
+		value = (value ^ (uint8_t)bytes[i]) * 0x100000001b3;
+	return value ? value : 1;
+}
+
+/* Say how often the last line was repeated, if that is not known yet. */
+static void tell_repeated(struct output *output, struct output_pipe *pipe, const char *module)
+{
+	unsigned more = pipe->repeated - pipe->told;
+	char text[64];
+	int n;
+
+	if (!more)
+		return;
+	if (more == 1)
+		n = snprintf(text, sizeof(text), "the last line came once more");
+	else
+		n = snprintf(text, sizeof(text), "the last line came %u times more", more);
+	output_line(output, LOG_LEVEL_INFO, module, text, (size_t)n);
+	pipe->told = pipe->repeated;
+}
+
+static bool is_power_of_ten(unsigned number)
+{
+	while (number >= 10 && number % 10 == 0)
+		number /= 10;
+	return number == 1;
+}
+
+/* Return: whether the line is the last one again, and is not to be written. */
+static bool collapse(struct output *output, struct output_pipe *pipe, const char *module,
+		     const char *line, size_t length)
+{
+	uint64_t value = hash(line, length);
+
+	if (value == pipe->last) {
+		pipe->repeated++;
+		if (pipe->repeated > 1 && is_power_of_ten(pipe->repeated))
+			tell_repeated(output, pipe, module);
+		return true;
+	}
+	tell_repeated(output, pipe, module);
+	pipe->last = value;
+	pipe->repeated = pipe->told = 0;
+	return false;
+}
+
 /* A line may begin with <N>, its level: sd-daemon(3). */
-static void write_child_line(struct output *output, const char *module, const char *line,
-			     size_t length)
+static void write_child_line(struct output *output, struct output_pipe *pipe, const char *module,
+			     const char *line, size_t length)
 {
 	enum log_level level = LOG_LEVEL_INFO;
 
@@ -174,7 +226,8 @@ static void write_child_line(struct output *output, const char *module, const ch
 	}
 	if (length && line[length - 1] == '\r')
 		length--;
-	if (length)
+	if (length && (unsigned)level <= output->level &&
+	    !collapse(output, pipe, module, line, length))
 		output_line(output, level, module, line, length);
 }
 
@@ -192,12 +245,14 @@ size_t output_pipe_drain(struct output *output, struct output_pipe *pipe, const 
 
 		if (!end)
 			break;
-		write_child_line(output, module, pipe->line + begin,
+		write_child_line(output, pipe, module, pipe->line + begin,
 				 (size_t)(end - pipe->line) - begin);
 		begin = (size_t)(end - pipe->line) + 1;
 	}
 	if (begin == 0 && pipe->length == sizeof(pipe->line)) {
-		write_child_line(output, module, pipe->line, pipe->length);
+		/* A piece of a line is not the last piece once more. */
+		pipe->last = 0;
+		write_child_line(output, pipe, module, pipe->line, pipe->length);
 		begin = pipe->length;
 	}
 	pipe->length -= begin;
@@ -214,6 +269,9 @@ void output_pipe_finish(struct output *output, struct output_pipe *pipe, const c
 		n = output_pipe_drain(output, pipe, module);
 		taken += n;
 	} while (n && taken < 65536);
-	write_child_line(output, module, pipe->line, pipe->length);
+	write_child_line(output, pipe, module, pipe->line, pipe->length);
 	pipe->length = 0;
+	tell_repeated(output, pipe, module);
+	/* The next process says what it has to say, even if it is the same. */
+	pipe->last = 0;
 }

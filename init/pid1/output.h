@@ -25,12 +25,17 @@ struct output {
 
 /*
  * A child's stdout and stderr: the pipe lives as long as the service's entry, so a restart loses
- * nothing.
+ * nothing. A line that comes again and again is written once, and then how often it came: when
+ * another one follows, when the child is gone, and in between each time that it is ten times as
+ * often.
  */
 struct output_pipe {
 	int read_fd;
 	int write_fd; /* what children get */
 	size_t length;
+	uint64_t last;	   /* hash of the last line, 0: there was none */
+	unsigned repeated; /* how often it came again */
+	unsigned told;	   /* of these, how many were reported */
 	char line[OUTPUT_LINE_MAX];
 };
 

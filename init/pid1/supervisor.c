@@ -349,6 +349,29 @@ static void step_rest(struct supervisor *supervisor, int64_t now)
 	}
 }
 
+int64_t supervisor_stop_time(const struct supervisor *supervisor)
+{
+	int64_t chain[CONFIG_MAX_SERVICES], longest = 0;
+
+	/* Each stops before those that it is after; conditions come first in the list. */
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		const struct service *service = &supervisor->services[i];
+		const struct service_config *config = service->config;
+
+		chain[i] = 0;
+		for (size_t j = 0; j < config->n_after; j++) {
+			if (chain[config->after_index[j]] > chain[i])
+				chain[i] = chain[config->after_index[j]];
+		}
+		chain[i] += (int64_t)config->stop_timeout + SERVICE_KILL_PATIENCE_MS;
+		if (service == supervisor->main)
+			chain[i] += supervisor->config->stop.timeout;
+		if (chain[i] > longest)
+			longest = chain[i];
+	}
+	return longest + REST_TERM_MS + REST_KILL_MS;
+}
+
 void supervisor_step(struct supervisor *supervisor, int64_t now)
 {
 	if (supervisor->phase == PHASE_RUN || supervisor->phase == PHASE_STOP)

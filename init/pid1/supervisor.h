@@ -145,6 +145,9 @@ void supervisor_step(struct supervisor *supervisor, int64_t now);
  * before an event. */
 int64_t supervisor_next_deadline(const struct supervisor *supervisor);
 
+/** supervisor_stop_time() - How long a stop may take at the most, in ms. */
+int64_t supervisor_stop_time(const struct supervisor *supervisor);
+
 /** supervisor_judge() - Bring the overall state up to date; supervisor_step() does it. */
 void supervisor_judge(struct supervisor *supervisor, int64_t now);
 

@@ -347,15 +347,41 @@ static void test_terminal(void **state)
 	close(master);
 }
 
+/* The same line again and again is one line, and how often it came. */
+static void test_repeated(void **state)
+{
+	struct fixture *f = *state;
+
+	child_says(f, "again\nagain\nagain\n");
+	is_written(f, "info svc: again\n");
+	child_says(f, "other\nother\n<4>other\n");
+	/* The level does not make it another line. */
+	is_written(f, "info svc: the last line came 2 times more\ninfo svc: other\n");
+	child_says(f, "\n");
+	output_pipe_finish(&f->output, &f->child, "svc");
+	is_written(f, "info svc: the last line came 2 times more\n");
+	/* Another process says it once more; and hidden lines do not count. */
+	child_says(f, "other\n<7>hidden\nother\nlast\n");
+	is_written(f, "info svc: other\ninfo svc: the last line came once more\ninfo svc: last\n");
+	/* One that never stops is heard of at 10, 100, 1,000. */
+	for (int i = 0; i < 1500; i++)
+		child_says(f, "last\n");
+	is_written(f, "info svc: the last line came 10 times more\n"
+		      "info svc: the last line came 90 times more\n"
+		      "info svc: the last line came 900 times more\n");
+	output_pipe_finish(&f->output, &f->child, "svc");
+	is_written(f, "info svc: the last line came 500 times more\n");
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_levels),	    TEST(test_child_lines),   TEST(test_prefixes),
-		TEST(test_long_lines),	    TEST(test_binary),	      TEST(test_json),
-		TEST(test_own_long_line),   TEST(test_full),	      TEST(test_broken),
-		TEST(test_blocking_stderr), TEST(test_socket_stderr), TEST(test_no_stderr),
-		TEST(test_terminal),
+		TEST(test_levels),	  TEST(test_child_lines),     TEST(test_prefixes),
+		TEST(test_long_lines),	  TEST(test_binary),	      TEST(test_json),
+		TEST(test_own_long_line), TEST(test_repeated),	      TEST(test_full),
+		TEST(test_broken),	  TEST(test_blocking_stderr), TEST(test_socket_stderr),
+		TEST(test_no_stderr),	  TEST(test_terminal),
 	};
 
 	return cmocka_run_group_tests_name("output", tests, NULL, NULL);
