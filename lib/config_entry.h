@@ -94,5 +94,20 @@ void config_key_set(const struct config_key *key, void *base, const char *text,
 /** config_key_default() - Store the key's default, if it has one. */
 void config_key_default(const struct config_key *key, void *base);
 
+/* What becomes of a change of the key while the container runs. */
+enum config_key_reload {
+	KEY_RELOAD_RESTART, /* it waits for a restart */
+	KEY_RELOAD_NOW,	    /* PID 1 takes it over: a matter of its policy */
+	KEY_RELOAD_SERVICE, /* a service takes it over by itself */
+};
+
+enum config_key_reload config_key_reload(const struct config_key *key);
+
+/** config_key_equal() - Is the key's value the same in two structures? */
+bool config_key_equal(const struct config_key *key, const void *a, const void *b);
+
+/** config_key_copy() - Copy the key's value; only for keys that own no memory. */
+void config_key_copy(const struct config_key *key, void *to, const void *from);
+
 /** config_key_clear() - Free what the key owns. */
 void config_key_clear(const struct config_key *key, void *base);

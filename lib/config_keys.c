@@ -1,48 +1,11 @@
 /*
  * The keys: one table says what exists, where it is stored, what it defaults to and what it means.
  */
-#include "lib/config_entry.h"
-#include "lib/log.h"
-#include "lib/ports.h"
+#include "lib/config_key.h"
 #include "lib/util.h"
-#include "lib/value.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <limits.h>
-
-enum key_type {
-	KEY_TEXT,
-	KEY_PATH,
-	KEY_BOOL,
-	KEY_UNSIGNED,
-	KEY_DURATION,
-	KEY_SIZE,
-	KEY_CHOICE,
-	KEY_LEVEL,
-	KEY_SIGNAL,
-	KEY_MODE,
-	KEY_CODES,
-	KEY_OOM,
-	KEY_FORWARDS,
-	KEY_PORTS,
-	KEY_ADDRESS,
-	KEY_SUBNET,
-	KEY_MAC,
-	KEY_WORDS,
-	KEY_COMMAND,
-};
-
-struct config_key {
-	enum section_kind kind;
-	const char *name;
-	enum key_type type;
-	size_t offset;
-	const char *fallback; /* NULL: none */
-	const char *help;
-	unsigned min, max;	    /* KEY_UNSIGNED, and KEY_DURATION in ms when max is set */
-	const char *const *choices; /* KEY_CHOICE */
-};
 
 static const char *const accel_choices[] = { "auto", "kvm", "tcg", NULL };
 static const char *const profile_choices[] = { "windows", "windows-virtio", "linux", NULL };
@@ -54,8 +17,6 @@ static const char *const source_choices[] = { "masquerade", "preserve", NULL };
 static const char *const on_remove_choices[] = { "close", "keep", NULL };
 static const char *const format_choices[] = { "text", "json", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
-static const unsigned levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
-				   LOG_LEVEL_DEBUG };
 
 static_assert(sizeof(enum accel) == sizeof(unsigned), "a choice is stored as an unsigned int");
 
@@ -65,6 +26,9 @@ static_assert(sizeof(enum accel) == sizeof(unsigned), "a choice is stored as an 
 		.offset = offsetof(structure, member), .fallback = fallback_, .help = __VA_ARGS__ \
 	}
 #define RANGE(min_, max_) .min = min_, .max = max_
+/* See enum config_key_reload. */
+#define NOW .reload = KEY_RELOAD_NOW
+#define BY_SERVICE .reload = KEY_RELOAD_SERVICE
 #define GUEST(...) KEY(SECTION_GUEST, struct guest_config, __VA_ARGS__)
 #define NETWORK(...) KEY(SECTION_NETWORK, struct network_config, __VA_ARGS__)
 #define STOP(...) KEY(SECTION_STOP, struct stop_config, __VA_ARGS__)
@@ -99,18 +63,19 @@ static const struct config_key keys[] = {
 	NETWORK("guest-address", KEY_ADDRESS, guest_address, NULL,
 		"the guest's address; by default host 68 of the subnet"),
 	NETWORK("ipv6", KEY_BOOL, ipv6, "yes", "give the guest IPv6 where the container has it"),
-	NETWORK("forwards", KEY_FORWARDS, forwards, "3389", "ports that lead to the guest"),
+	NETWORK("forwards", KEY_FORWARDS, forwards, "3389", "ports that lead to the guest",
+		BY_SERVICE),
 	NETWORK("keep", KEY_PORTS, keep, NULL,
-		"ports that stay with the container, whatever all forwards"),
+		"ports that stay with the container, whatever all forwards", BY_SERVICE),
 	NETWORK("source", KEY_CHOICE, source, "masquerade",
 		"what the guest sees as a client's address: the bridge's, or the client's own",
-		.choices = source_choices),
+		.choices = source_choices, BY_SERVICE),
 	NETWORK("on-remove", KEY_CHOICE, on_remove, "close",
 		"what happens to open connections of a forward that is taken away",
-		.choices = on_remove_choices),
+		.choices = on_remove_choices, BY_SERVICE),
 
 	STOP("timeout", KEY_DURATION, timeout, "110s",
-	     "time to shut down before the guest is destroyed"),
+	     "time to shut down before the guest is destroyed", NOW),
 	STOP("resend", KEY_DURATION, resend, "5s", "time between two presses of the power button",
 	     RANGE(100, INT_MAX)),
 	STOP("agent", KEY_BOOL, agent, "no",
@@ -125,9 +90,9 @@ static const struct config_key keys[] = {
 	       "failed probes in a row that degrade the guest", RANGE(1, 1000)),
 
 	LOGGING("level", KEY_LEVEL, level, "info", "the least important lines that are written",
-		.choices = level_choices),
+		.choices = level_choices, NOW),
 	LOGGING("format", KEY_CHOICE, format, "text", "text or one JSON object a line",
-		.choices = format_choices),
+		.choices = format_choices, NOW),
 
 	DEVICE("group", KEY_TEXT, group, NULL, "group that the node is given to"),
 	DEVICE("mode", KEY_MODE, mode, NULL, "permission bits that the node gets"),
@@ -141,30 +106,31 @@ static const struct config_key keys[] = {
 	SERVICE("after", KEY_WORDS, after, NULL,
 		"services that must be ready before, and that stop later"),
 	SERVICE("restart", KEY_CHOICE, restart, "on-failure",
-		"when an end is followed by a new start", .choices = restart_choices),
+		"when an end is followed by a new start", .choices = restart_choices, NOW),
 	SERVICE("final-codes", KEY_CODES, final_codes, NULL,
-		"exit codes that are never followed by a new start"),
+		"exit codes that are never followed by a new start", NOW),
 	SERVICE("backoff", KEY_DURATION, backoff, "200ms",
-		"time before the first restart, doubled by every further one"),
+		"time before the first restart, doubled by every further one", NOW),
 	SERVICE("backoff-max", KEY_DURATION, backoff_max, "30s",
-		"the longest time before a restart"),
+		"the longest time before a restart", NOW),
 	SERVICE("restart-limit", KEY_UNSIGNED, restart_limit, "10",
-		"failures in a row that are the last; 0: no limit", RANGE(0, 1000000)),
+		"failures in a row that are the last; 0: no limit", RANGE(0, 1000000), NOW),
 	SERVICE("healthy-after", KEY_DURATION, healthy_after, "30s",
-		"life after which earlier failures are forgotten"),
+		"life after which earlier failures are forgotten", NOW),
 	SERVICE("start-timeout", KEY_DURATION, start_timeout, "60s",
-		"time to become ready; 0: no limit"),
+		"time to become ready; 0: no limit", NOW),
 	SERVICE("stop-timeout", KEY_DURATION, stop_timeout, "10s",
-		"time between the stop signal and SIGKILL; main: on top of [stop] timeout"),
-	SERVICE("stop-signal", KEY_SIGNAL, stop_signal, "TERM", "signal that asks it to stop"),
+		"time between the stop signal and SIGKILL; main: on top of [stop] timeout", NOW),
+	SERVICE("stop-signal", KEY_SIGNAL, stop_signal, "TERM", "signal that asks it to stop", NOW),
 	SERVICE("reload-signal", KEY_SIGNAL, reload_signal, NULL,
 		"signal that makes it read its configuration again; sent when casement gets "
-		"SIGHUP"),
+		"SIGHUP",
+		NOW),
 	SERVICE("watchdog", KEY_DURATION, watchdog, "0",
 		"longest time between two WATCHDOG=1; 0: no watchdog"),
 	SERVICE("main", KEY_BOOL, main, "no", "its end is the container's end"),
 	SERVICE("critical", KEY_BOOL, critical, "no",
-		"the container ends when it has failed for good"),
+		"the container ends when it has failed for good", NOW),
 	SERVICE("enabled", KEY_BOOL, enabled, "yes", "no: as if the section did not exist"),
 	SERVICE("user", KEY_TEXT, user, NULL, "user that it runs as; default root"),
 	SERVICE("group", KEY_TEXT, group, NULL, "group that it runs as; default the user's"),
@@ -224,167 +190,9 @@ const char *config_key_name(const struct config_key *key)
 	return key->name;
 }
 
-/*
- * With a mistake the list is empty: what it would say about other keys is not known. Return: NULL,
- * also after mistakes were reported, or why nothing could be read.
- */
-static const char *set_ports(const struct config_key *key, struct network_config *network,
-			     const char *text, config_report_fn *report, void *context)
+enum config_key_reload config_key_reload(const struct config_key *key)
 {
-	bool is_keep = key->type == KEY_PORTS;
-	struct forward **field = is_keep ? &network->keep : &network->forwards, *list = NULL;
-	size_t n = 0;
-	int result = is_keep ? ports_parse(text, report, context, &list, &n)
-			     : forwards_parse(text, report, context, &list, &n);
-
-	free(*field);
-	*field = list;
-	*(is_keep ? &network->n_keep : &network->n_forwards) = n;
-	return result == -ENOMEM ? "does not fit into memory" : NULL;
-}
-
-static const char *set_text(char **field, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return "does not fit into memory";
-	free(*field);
-	*field = copy;
-	return NULL;
-}
-
-static const char *set_unsigned(const struct config_key *key, unsigned *field, const char *text,
-				char *reason, size_t size)
-{
-	if (!value_unsigned(text, key->min, key->max, field))
-		return NULL;
-	snprintf(reason, size, "is not a number from %u to %u", key->min, key->max);
-	return reason;
-}
-
-static const char *set_duration(const struct config_key *key, unsigned *field, const char *text,
-				char *reason, size_t size)
-{
-	unsigned value;
-	const char *error = value_duration(text, &value);
-
-	if (error)
-		return error;
-	if (key->max && value < key->min) {
-		snprintf(reason, size, "is shorter than %u ms", key->min);
-		return reason;
-	}
-	*field = value;
-	return NULL;
-}
-
-static const char *set_choice(const struct config_key *key, unsigned *field, const char *text,
-			      char *reason, size_t size)
-{
-	size_t length = 0;
-	unsigned index;
-
-	if (!value_choice(text, key->choices, &index)) {
-		*field = key->type == KEY_LEVEL ? levels[index] : index;
-		return NULL;
-	}
-	for (size_t i = 0; key->choices[i] && length < size; i++)
-		length += (size_t)snprintf(reason + length, size - length, "%s%s",
-					   i ? ", " : "is none of: ", key->choices[i]);
-	return reason;
-}
-
-static const char *set_list(const struct config_key *key, struct strlist *field, const char *text)
-{
-	struct strlist list = { 0 };
-	const char *error =
-		key->type == KEY_WORDS ? value_words(text, &list) : value_command(text, &list);
-
-	/*
-	 * An empty list is how a later file takes back what an earlier one said; a service without
-	 * exec is found later.
-	 */
-	if (error && !(key->type == KEY_COMMAND && !*text)) {
-		strlist_clear(&list);
-		return error;
-	}
-	strlist_clear(field);
-	*field = list;
-	return NULL;
-}
-
-/* One value, with at most one mistake. Return: NULL, or why not. */
-static const char *set_value(const struct config_key *key, void *base, const char *text,
-			     char *reason, size_t size)
-{
-	void *field = (char *)base + key->offset;
-
-	/* What has no default can be unset again. */
-	if (!*text && !key->fallback && (key->type == KEY_TEXT || key->type == KEY_PATH)) {
-		free(*(char **)field);
-		*(char **)field = NULL;
-		return NULL;
-	}
-	if (!*text && !key->fallback && key->type == KEY_SIGNAL) {
-		*(int *)field = 0;
-		return NULL;
-	}
-	switch (key->type) {
-	case KEY_TEXT: return *text ? set_text(field, text) : "is empty";
-	case KEY_PATH: return value_path(text) ? value_path(text) : set_text(field, text);
-	case KEY_BOOL: return value_bool(text, field);
-	case KEY_UNSIGNED: return set_unsigned(key, field, text, reason, size);
-	case KEY_DURATION: return set_duration(key, field, text, reason, size);
-	case KEY_SIZE: return value_size(text, field);
-	case KEY_CHOICE:
-	case KEY_LEVEL: return set_choice(key, field, text, reason, size);
-	case KEY_SIGNAL: return value_signal(text, field);
-	case KEY_MODE: return value_mode(text, field);
-	case KEY_CODES: return value_codes(text, field);
-	case KEY_OOM: return value_oom_score(text, field);
-	case KEY_FORWARDS:
-	case KEY_PORTS: break; /* lists, with any number of mistakes */
-	case KEY_ADDRESS: return value_address(text, field);
-	case KEY_SUBNET: return value_subnet(text, field);
-	case KEY_MAC: return value_mac(text, field);
-	case KEY_WORDS:
-	case KEY_COMMAND: return set_list(key, field, text);
-	}
-	return "has a type that nobody reads";
-}
-
-void config_key_set(const struct config_key *key, void *base, const char *text,
-		    config_report_fn *report, void *context)
-{
-	char reason[256] = "", message[512];
-	const char *error;
-
-	if (key->type == KEY_FORWARDS || key->type == KEY_PORTS)
-		error = set_ports(key, base, text, report, context);
-	else
-		error = set_value(key, base, text, reason, sizeof(reason));
-	if (!error || !report)
-		return;
-	snprintf(message, sizeof(message), "\"%.200s\" %s", text, error);
-	report(context, message);
-}
-
-void config_key_default(const struct config_key *key, void *base)
-{
-	if (key->fallback)
-		config_key_set(key, base, key->fallback, NULL, NULL);
-}
-
-void config_key_clear(const struct config_key *key, void *base)
-{
-	void *field = (char *)base + key->offset;
-
-	if (key->type == KEY_TEXT || key->type == KEY_PATH || key->type == KEY_FORWARDS ||
-	    key->type == KEY_PORTS)
-		free(*(void **)field);
-	else if (key->type == KEY_WORDS || key->type == KEY_COMMAND)
-		strlist_clear(field);
+	return key->reload;
 }
 
 static const char *type_text(const struct config_key *key, char *buffer, size_t size)

@@ -3,13 +3,14 @@
  *
  *   SIGHUP           the configuration is read again. Forwards, kept ports, whom the guest sees and
  *                    what a removal does are applied to the running guest; the network itself stays
- *                    as it is. A configuration that is bad changes nothing.
+ *                    as it is, and PID 1 says so. A configuration that is bad changes nothing.
  *   others' changes  the rules are compared with what they should be and put right
  *   a timer          the counters are copied to where PID 1 finds them
  *   SIGTERM          it leaves; rules and bridge stay, the guest may still be using them
  */
 #include "netfw/commands.h"
 
+#include "lib/config_adopt.h"
 #include "lib/log.h"
 #include "lib/wire.h"
 #include "netfw/lock.h"
@@ -46,55 +47,16 @@ struct keeper {
 	bool failing;	    /* the rules could not be put right, and that was said */
 };
 
-/* Mistakes of a configuration: all are logged, the first one is told to PID 1. */
-struct mistakes {
-	size_t n;
-	char first[256];
-};
-
 static void report_mistake(void *context, const char *message)
 {
-	struct mistakes *mistakes = context;
-
 	log_error("%s", message);
-	if (mistakes->n++ == 0)
-		snprintf(mistakes->first, sizeof(mistakes->first), "%s", message);
+	config_mistakes_note(context, message);
 }
 
 /** refuse() - A reload has failed: the old configuration stays. */
-static void refuse(const char *reason, size_t n)
+static void refuse(const char *reason)
 {
-	char more[64] = "";
-
-	if (n > 1)
-		snprintf(more, sizeof(more), " (and %zu more, see the log)", n - 1);
-	sd_notifyf(false, "READY=1\n%s=failed\n%s=%s%s", WIRE_RELOAD, WIRE_RELOAD_REASON, reason,
-		   more);
-}
-
-/** warn_fixed() - Say which changes wait for a restart. */
-static void warn_fixed(const struct config *old, const struct config *new)
-{
-	const struct network_config *a = &old->network, *b = &new->network;
-	const struct {
-		const char *key;
-		bool changed;
-	} fixed[] = {
-		{ "[network] bridge", !streq(a->bridge, b->bridge) },
-		{ "[network] subnet",
-		  a->subnet.fixed != b->subnet.fixed || a->subnet.prefix != b->subnet.prefix ||
-			  a->subnet.address.s_addr != b->subnet.address.s_addr },
-		{ "[network] guest-address", a->guest_address.s_addr != b->guest_address.s_addr },
-		{ "[network] ipv6", a->ipv6 != b->ipv6 },
-		{ "[guest] mac",
-		  memcmp(old->guest.mac, new->guest.mac, sizeof(old->guest.mac)) != 0 },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
-		if (fixed[i].changed)
-			log_warning("%s: a change takes effect when the container is restarted",
-				    fixed[i].key);
-	}
+	sd_notifyf(false, "READY=1\n%s=failed\n%s=%s", WIRE_RELOAD, WIRE_RELOAD_REASON, reason);
 }
 
 /** adopt() - Put @config and @demand, which are in force, in the place of the old ones. */
@@ -102,7 +64,6 @@ static void adopt(struct keeper *keeper, struct config *config, struct demand *d
 {
 	struct session *session = &keeper->session;
 
-	warn_fixed(*keeper->config, config);
 	demand_free(&session->demand);
 	session->demand = *demand;
 	config_free(*keeper->config);
@@ -132,10 +93,11 @@ static void schedule_check(struct keeper *keeper, int64_t now)
 static void reload(struct keeper *keeper)
 {
 	struct session *session = &keeper->session;
-	struct mistakes mistakes = { 0 };
+	struct config_mistakes mistakes = { 0 };
 	struct config *config = NULL;
 	struct demand demand = { 0 };
 	enum netfw_change change;
+	char reason[300];
 	int r;
 
 	sd_notify(false, "RELOADING=1");
@@ -144,13 +106,15 @@ static void reload(struct keeper *keeper)
 		r = demand_make(&config->network, &demand);
 	if (r < 0) {
 		config_free(config);
-		refuse(mistakes.n ? mistakes.first : strerror(-r), mistakes.n);
+		if (!mistakes.n)
+			report_mistake(&mistakes, strerror(-r));
+		refuse(config_mistakes_text(&mistakes, reason, sizeof(reason)));
 		return;
 	}
 	r = netfw_apply(session->netfw, &session->network, &demand.rules, &change, &session->error);
 	if (r < 0) {
 		session_report(session, config);
-		refuse(session->error.text, 1);
+		refuse(session->error.text);
 		demand_free(&demand);
 		config_free(config);
 		return;

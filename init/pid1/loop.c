@@ -6,6 +6,7 @@
 #include "init/pid1/loop.h"
 
 #include "init/pid1/forwards.h"
+#include "init/pid1/reconfigure.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -156,7 +157,7 @@ static bool take_signal(struct pid1 *pid1, int signal, int64_t now)
 	} else if (signal == SIGQUIT) {
 		supervisor_hurry(supervisor, now);
 	} else if (signal == SIGHUP) {
-		supervisor_reload(supervisor);
+		reconfigure(pid1, now);
 	}
 	return false;
 }

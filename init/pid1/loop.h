@@ -43,7 +43,8 @@ struct rest {
 
 /* Everything that PID 1 has. */
 struct pid1 {
-	const struct config *config;
+	const char *config_file; /* NULL: the usual places */
+	struct config *config;
 	struct output output;
 	struct outside outside;
 	struct supervisor supervisor;

@@ -143,6 +143,7 @@ int main(int argc, char **argv)
 	if (config_load(options.config, report_config, NULL, &config) < 0)
 		return EXIT_CONFIG;
 	pid1->config = config;
+	pid1->config_file = options.config;
 	output_configure(&pid1->output, &config->log);
 	log_set_level(config->log.level);
 
@@ -177,8 +178,8 @@ int main(int argc, char **argv)
 				 1000);
 
 	/*
-	 * From here on PID 1 must not die: no exit, no abort, no allocation; what fails is retried,
-	 * reported or stopped in order.
+	 * From here on PID 1 must not die: no exit, no abort, no allocation but when it is asked to
+	 * read its configuration again; what fails is retried, reported or stopped in order.
 	 */
 	loop_run(pid1);
 	loop_drain(pid1);

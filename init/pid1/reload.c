@@ -1,6 +1,6 @@
 /*
- * SIGHUP: services that can read their configuration again do so. PID 1 itself never does: what it
- * supervises is fixed when it starts.
+ * SIGHUP: once PID 1 has read its own part (reconfigure.c), services that can read theirs again do
+ * so.
  *
  * A service is asked by its reload-signal, and answers by sd_notify(3): RELOADING=1, then READY=1
  * with what became of it. One that is starting may have read its files already and not handle the
@@ -30,32 +30,51 @@ static void tell(struct supervisor *supervisor, struct service *service)
 				  service->config->reload_signal, 0);
 }
 
-void supervisor_reload(struct supervisor *supervisor)
+/* All is said that there is to say. */
+static void finish(struct supervisor *supervisor, enum reload_result result, const char *reason,
+		   int64_t now)
+{
+	struct reload *reload = &supervisor->reload;
+
+	reload->result = result;
+	reload->since = now;
+	snprintf(reload->reason, sizeof(reload->reason), "%s", reason);
+	reload->n_ok += result == RELOAD_OK;
+	reload->n_failed += result == RELOAD_FAILED;
+	supervisor->changes++;
+}
+
+void supervisor_reload(struct supervisor *supervisor, int64_t now)
 {
 	bool any = false;
 
-	if (supervisor->phase != PHASE_RUN) {
-		log_debug("SIGHUP: stopping: nothing is read again");
-		return;
-	}
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = &supervisor->services[i];
 
 		if (!service->config->reload_signal)
 			continue;
-		any = true;
-		if (service->state == SERVICE_READY && service->pid)
+		if (service->state == SERVICE_READY && service->pid) {
+			any = true;
 			tell(supervisor, service);
-		else if (service->state == SERVICE_STARTING)
+		} else if (service->state == SERVICE_STARTING) {
+			any = true;
 			service->reload_due = true;
-		else
+		} else {
 			log_info("SIGHUP: %s is not running: it reads its configuration when it "
 				 "starts",
 				 service->config->name);
+		}
 	}
-	if (!any)
-		log_warning("SIGHUP: no service has a reload-signal; restart the container to "
-			    "apply a change of the configuration");
+	if (any)
+		return;
+	log_info("SIGHUP: the configuration was read again");
+	finish(supervisor, RELOAD_OK, "", now);
+}
+
+void reload_refused(struct supervisor *supervisor, const char *reason, int64_t now)
+{
+	log_error("SIGHUP: the configuration has mistakes and stays as it was");
+	finish(supervisor, RELOAD_FAILED, reason, now);
 }
 
 static bool is_any_reloading(const struct supervisor *supervisor)

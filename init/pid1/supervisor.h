@@ -132,8 +132,11 @@ void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
 /** supervisor_stop() - Begin to stop; once begun, again changes nothing. */
 void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t now);
 
-/** supervisor_reload() - Let every service that can read its configuration again. */
-void supervisor_reload(struct supervisor *supervisor);
+/** supervisor_reload() - The configuration was read again: let every service that can do the same. */
+void supervisor_reload(struct supervisor *supervisor, int64_t now);
+
+/** reload_refused() - It has mistakes, and stays as it was. */
+void reload_refused(struct supervisor *supervisor, const char *reason, int64_t now);
 
 /** supervisor_hurry() - The guest's deadline is now. */
 void supervisor_hurry(struct supervisor *supervisor, int64_t now);

@@ -15,8 +15,8 @@ PARTS = {
     "init/guest/virt_events.c": {"ENOSPC", "I/O error",  # the same
                                  # libvirtd is away: …
                                  "it does not answer", "it closed the connection", "the connection broke"},
-    "lib/value.c": {"is not a number in range", "is none of the choices"},  # config_keys.c says which
-    "lib/config_keys.c": {"has a type that nobody reads"},  # the compiler sees to it
+    "lib/value.c": {"is not a number in range", "is none of the choices"},  # config_values.c says which
+    "lib/config_values.c": {"has a type that nobody reads"},  # the compiler sees to it
 }
 
 # What casement-guest is doing, for the status: no mistakes.
@@ -86,7 +86,7 @@ class ReaderTest(unittest.TestCase):
 
     def test_examples(self):
         texts = {message.text for message in csource.messages()}
-        for text in ("SIGHUP: no service has a reload-signal; restart the container to apply a change of the configuration",
+        for text in ("SIGHUP: the configuration has mistakes and stays as it was",
                      "%s: is missing: start the container with --device %s",
                      "%s: is a symbolic link: name the device itself",
                      'entry %zu, "%s": unknown protocol "%s"; it is tcp or udp, or none for both',

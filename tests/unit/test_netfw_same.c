@@ -48,7 +48,9 @@ static bool same(enum batch_kind kind, const struct nlmsghdr *ours, const struct
 {
 	if (kind == BATCH_RULE)
 		return same_rule(ours, theirs);
-	return same_object(ours, theirs, kind == BATCH_SET ? NFTA_SET_ID : NFTA_CHAIN_ID);
+	if (kind == BATCH_SET)
+		return same_object(ours, theirs, NFTA_SET_ID);
+	return same_object(ours, theirs, NFTA_CHAIN_ID);
 }
 
 static bool compared(enum batch_kind kind)

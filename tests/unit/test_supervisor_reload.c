@@ -50,7 +50,7 @@ static int enter_reload(void **state)
 static void hup(struct fixture *f)
 {
 	lines[0] = '\0';
-	supervisor_reload(&f->supervisor);
+	supervisor_reload(&f->supervisor, f->now);
 	step(f);
 }
 
@@ -224,7 +224,7 @@ static void test_down(void **state)
 	assert_true(logged("info: SIGHUP: a is not running: it reads its configuration when it "
 			   "starts\ninfo: SIGHUP: c is not"));
 	did(f, "");
-	result_is(f, RELOAD_NONE, "");
+	result_is(f, RELOAD_OK, "");
 }
 
 static void test_nobody(void **state)
@@ -234,9 +234,34 @@ static void test_nobody(void **state)
 	start_all(f);
 	f->config.services[A].reload_signal = f->config.services[M].reload_signal = 0;
 	hup(f);
-	assert_true(logged("warning: SIGHUP: no service has a reload-signal; restart the "
-			   "container to apply a change of the configuration\n"));
+	assert_true(logged("info: SIGHUP: the configuration was read again\n"));
 	did(f, "");
+	/* There is nobody to wait for. */
+	result_is(f, RELOAD_OK, "");
+	counted(f, 1, 0);
+	assert_true(f->supervisor.reload.since == f->now);
+}
+
+/* Mistakes: nobody is told. */
+static void test_refused(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t changes;
+
+	start_all(f);
+	changes = f->supervisor.changes;
+	lines[0] = '\0';
+	reload_refused(&f->supervisor, "c:1: no", f->now);
+	assert_true(logged("error: SIGHUP: the configuration has mistakes and stays as it was\n"));
+	did(f, "");
+	result_is(f, RELOAD_FAILED, "c:1: no");
+	counted(f, 0, 1);
+	assert_true(f->supervisor.changes > changes);
+	/* The next one makes it good. */
+	hup(f);
+	says(f, A, "RELOADING=1");
+	says(f, A, "READY=1");
+	result_is(f, RELOAD_OK, "");
 }
 
 /* From the end of its process, however that comes. */
@@ -292,9 +317,7 @@ static void test_stopping(void **state)
 	supervisor_stop(&f->supervisor, "SIGTERM", f->now);
 	step(f);
 	did(f, "kill m TERM 60000");
-	hup(f);
-	assert_true(logged("debug: SIGHUP: stopping: nothing is read again\n"));
-	did(f, "");
+	lines[0] = '\0';
 	/* The end in the middle of it was wanted: nobody has to look. */
 	dies(f, M, EXITED(0));
 	result_is(f, RELOAD_FAILED, "m ended in the middle of it: it was stopped");
@@ -377,19 +400,13 @@ static void test_stores(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RELOAD_TEST(test_ready),
-		RELOAD_TEST(test_failed),
-		RELOAD_TEST(test_no_answer),
-		RELOAD_TEST(test_starting),
-		RELOAD_TEST(test_starting_dies),
-		RELOAD_TEST(test_down),
-		RELOAD_TEST(test_nobody),
-		RELOAD_TEST(test_dies),
-		RELOAD_TEST(test_starves),
-		RELOAD_TEST(test_stopping),
-		RELOAD_TEST(test_stopping_while_starting),
-		RELOAD_TEST(test_several),
-		RELOAD_TEST(test_stores),
+		RELOAD_TEST(test_ready),	 RELOAD_TEST(test_failed),
+		RELOAD_TEST(test_no_answer),	 RELOAD_TEST(test_starting),
+		RELOAD_TEST(test_starting_dies), RELOAD_TEST(test_down),
+		RELOAD_TEST(test_nobody),	 RELOAD_TEST(test_refused),
+		RELOAD_TEST(test_dies),		 RELOAD_TEST(test_starves),
+		RELOAD_TEST(test_stopping),	 RELOAD_TEST(test_stopping_while_starting),
+		RELOAD_TEST(test_several),	 RELOAD_TEST(test_stores),
 	};
 
 	return cmocka_run_group_tests_name("supervisor_reload", tests, NULL, NULL);

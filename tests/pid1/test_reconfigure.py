@@ -1,0 +1,133 @@
+"""SIGHUP: PID 1 reads its configuration again, says what has changed, takes over its policy, and touches nothing else."""
+import os
+import signal
+import unittest
+
+from harness import Case, script, service_in, wait_until
+
+MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
+
+
+class Reconfigure(Case):
+    RELOADS = "when 1 say told notify RELOADING=1 notify READY=1 -- trap 15 0 0 ready pause"
+
+    def begin(self, *sections, **keys):
+        pid1 = self.start([MAIN, *sections], **keys)
+        pid1.wait_state("m", "ready")
+        return pid1
+
+    def rewrite(self, pid1, *sections):
+        """Other files, then SIGHUP; what became of it."""
+        with open(pid1.config, "w", encoding="utf-8") as file:
+            file.write("".join((MAIN, *sections)))
+        return self.hup(pid1)
+
+    def hup(self, pid1):
+        before = self.count(pid1)
+        pid1.kill(signal.SIGHUP)
+        wait_until(lambda: self.count(pid1) != before, "the reload is done")
+        return pid1.status()["reload"]
+
+    @staticmethod
+    def count(pid1):
+        return [line for line in pid1.ask("metrics").splitlines() if line.startswith("casement_reloads_total")]
+
+    @staticmethod
+    def pids(pid1):
+        return {service["name"]: (service["pid"], service["restarts"]) for service in pid1.status()["services"]}
+
+    def test_nothing_changed(self):
+        pid1 = self.begin(script("s", "ready pause", type="notify"))
+        before = self.pids(pid1)
+        self.assertEqual(self.hup(pid1)["result"], "ok")
+        self.assertEqual(self.pids(pid1), before)
+        pid1.stop()
+        self.assertFalse(pid1.matches("has changed|takes effect"), pid1.text())
+        self.assertLines(pid1, ["info casement: SIGHUP: the configuration was read again"], "SIGHUP")
+
+    def test_policy(self):
+        """What PID 1 decides by is in force at once: a service that failed too often, a shorter patience, another signal."""
+        pid1 = self.begin(script("s", "exit 3", backoff="1h", backoff_max="1h", restart_limit=5),
+                          script("t", "ignore 15 ready pause", type="notify", stop_timeout="1h"))
+        pid1.wait_state("s", "backoff")
+        pid1.wait_state("t", "ready")
+        process = service_in(pid1.status(), "t")["pid"]
+        self.assertEqual(self.rewrite(pid1, script("s", "exit 3", backoff="1h", backoff_max="1h", restart_limit=5),
+                                      script("t", "ignore 15 ready pause", type="notify", stop_timeout="100ms"),
+                                      "[log]\nlevel = debug\n")["result"], "ok")
+        self.assertEqual(service_in(pid1.status(), "t")["pid"], process)
+        self.assertEqual(pid1.stop(), 0)
+        self.assertLines(pid1, ["info casement: [log] level has changed",
+                                "info casement: [service t] stop-timeout has changed"], "has changed")
+        self.assertTrue(pid1.matches("t: pid .* did not stop in time and was killed"))
+        self.assertTrue(pid1.matches("^debug casement"))
+
+    def test_what_waits(self):
+        """A command line, a variable, a new section, one that is gone: said, and nothing is touched."""
+        pid1 = self.begin(script("s", "ready pause", type="notify"), script("old", "ready pause", type="notify"))
+        pid1.wait_state("s", "ready")
+        pid1.wait_state("old", "ready")
+        before = self.pids(pid1)
+        self.rewrite(pid1, script("s", "say other ready pause", type="notify", environment="A=b"),
+                     script("new", "ready pause", type="notify"), "[guest]\nmemory = 8G\n[stop]\nresend = 9s\n",
+                     "[device /dev/null]\nmode = 0666\n")
+        self.assertEqual(self.pids(pid1), before)
+        self.assertNotIn("new", before)
+        self.assertEqual(pid1.stop(), 0)
+        waits = "a change takes effect when the container is restarted"
+        self.assertLines(pid1, [
+            f"warning casement: [guest] memory: {waits}",
+            f"warning casement: [stop] resend: {waits}",
+            "warning casement: [device /dev/null]: a new section takes effect when the container is restarted",
+            f"warning casement: [service s] exec: {waits}",
+            f"warning casement: [service s] environment: {waits}",
+            "warning casement: [service old]: it is gone, and stays until the container is restarted",
+            "warning casement: [service new]: a new section takes effect when the container is restarted",
+        ], "container is restarted")
+
+    def test_mistakes(self):
+        """All of them are named; nothing changes, nobody is told, and it can be mended."""
+        pid1 = self.begin(script("s", self.RELOADS, type="notify", reload_signal="HUP", stop_timeout="1h"))
+        pid1.wait_state("s", "ready")
+        reload = self.rewrite(pid1, script("s", self.RELOADS, type="notify", reload_signal="HUP", stop_timeout="soon"), "[guest]\ncpus = many\n[network]\nforwards = 0 1 70000\n")
+        self.assertEqual(reload["result"], "failed")
+        self.assertRegex(reload["reason"], r'stop-timeout: "soon" .* \(and 3 more, see the log\)$')
+        self.assertEqual(pid1.status()["state"], "ready")
+        self.assertEqual(pid1.ask("health"), "ok\n")
+        for words in ('"soon" is not a duration', 'cpus: "many"', 'entry 1, "0"', 'entry 3, "70000"',
+                      "SIGHUP: the configuration has mistakes and stays as it was"):
+            self.assertTrue(pid1.matches(words), f"{words}\n{pid1.text()}")
+        self.assertFalse(pid1.matches("info s: told"))
+        self.rewrite(pid1, script("s", self.RELOADS, type="notify", reload_signal="HUP", stop_timeout="30s"))
+        self.assertEqual(pid1.stop(), 0)
+        self.assertTrue(pid1.matches("info casement: \\[service s\\] stop-timeout has changed"))
+
+    def test_no_file_to_wait_for(self):
+        """A FIFO in the place of the file, and no file at all: PID 1 does not wait, and goes on."""
+        pid1 = self.begin()
+        os.unlink(pid1.config)
+        self.assertEqual(self.hup(pid1)["result"], "failed")
+        os.mkfifo(pid1.config)
+        self.assertRegex(self.hup(pid1)["reason"], "is not a regular file")
+        self.assertEqual(pid1.ask("health"), "ok\n")
+        self.assertEqual(pid1.stop(), 0)
+
+    def test_often(self):
+        """A hundred times: no descriptor and no memory is left behind."""
+        pid1 = self.begin(script("s", "ready pause", type="notify"))
+
+        def memory():
+            with open(f"/proc/{pid1.pid}/status", encoding="ascii") as file:
+                return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
+        for _ in range(20):
+            self.hup(pid1)
+        fds, before = pid1.fds(), memory()
+        for _ in range(100):
+            self.hup(pid1)
+        self.assertEqual(pid1.fds(), fds)
+        self.assertLess(memory(), before + 64)
+        self.assertEqual(pid1.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
