@@ -94,6 +94,7 @@ struct device_config {
 	char *path;
 	char *group; /* NULL: leave the group alone */
 	mode_t mode; /* 0: leave the mode alone */
+	char *user;  /* gets the node's own group if the node is the host's; NULL: nobody */
 	enum device_required required;
 };
 

@@ -96,6 +96,8 @@ static const struct config_key keys[] = {
 
 	DEVICE("group", KEY_TEXT, group, NULL, "group that the node is given to"),
 	DEVICE("mode", KEY_MODE, mode, NULL, "permission bits that the node gets"),
+	DEVICE("user", KEY_TEXT, user, NULL,
+	       "user that gets the node's group where the node is the host's own"),
 	DEVICE("required", KEY_CHOICE, required, "no", "kvm: unless [guest] accel = tcg",
 	       .choices = required_choices),
 

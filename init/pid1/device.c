@@ -1,5 +1,6 @@
 #include "init/pid1/device.h"
 
+#include "init/pid1/group_file.h"
 #include "lib/util.h"
 
 #include <errno.h>
@@ -7,8 +8,14 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+
+#define GROUP_FILE "/etc/group"
+
+/* Groups of a user that are looked at. */
+#define DEVICE_MAX_GROUPS 64
 
 struct complaint {
 	const char *path;
@@ -63,6 +70,51 @@ static int open_node(const struct device_config *device, struct stat *ret_node, 
 	return take_fd(&fd);
 }
 
+/* Is @user a member of the group already, by its own group or another? */
+static bool is_member(const struct passwd *user, gid_t gid)
+{
+	gid_t groups[DEVICE_MAX_GROUPS];
+	int n = DEVICE_MAX_GROUPS;
+
+	if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+		n = DEVICE_MAX_GROUPS;
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* The node stays as it is: let its user into the node's group. */
+static int admit(const struct device_config *device, const struct stat *node, char *text,
+		 size_t size)
+{
+	const struct complaint complaint = { device->path, text, size };
+	const struct passwd *user;
+	int result;
+
+	if ((node->st_mode & 0006) == 0006)
+		return 0;
+	user = getpwnam(device->user);
+	if (!user)
+		return fail(&complaint, ESRCH, "there is no user %s", device->user);
+	/* Whoever is in root's group may do more than use a device. */
+	if ((node->st_mode & 0060) != 0060 || node->st_gid == 0)
+		return fail(&complaint, EXDEV,
+			    "is mounted from the host, is not changed, and no group but root's may "
+			    "use it: pass it with %s instead",
+			    "--device");
+	if (is_member(user, node->st_gid))
+		return 0;
+	result = group_file_add(GROUP_FILE, node->st_gid, device->user);
+	if (result < 0)
+		return fail(&complaint, -result, "%s cannot be changed: %s", GROUP_FILE,
+			    strerror(-result));
+	snprintf(text, size, "%s: is mounted from the host: %s is in its group %u now",
+		 device->path, device->user, (unsigned)node->st_gid);
+	return 1;
+}
+
 int device_fix(const struct device_config *device, char *text, size_t size)
 {
 	const struct complaint complaint = { device->path, text, size };
@@ -84,6 +136,8 @@ int device_fix(const struct device_config *device, char *text, size_t size)
 	if ((!group || node.st_gid == group->gr_gid) &&
 	    (!device->mode || (node.st_mode & 0777) == device->mode))
 		return 0;
+	if (is_mounted(device->path, &node) && device->user)
+		return admit(device, &node, text, size);
 	if (is_mounted(device->path, &node))
 		return fail(&complaint, EXDEV,
 			    "is mounted from the host and is not changed: pass it with %s instead",

@@ -9,9 +9,11 @@
  *
  * The node must be a device: a symbolic link is not followed, so that nobody who can write to its
  * directory gets a file of his choice opened. A node that was mounted from the host is the host's
- * and stays as it is.
+ * and stays as it is; instead its user, if it has one, becomes a member of the node's group in
+ * /etc/group.
  *
- * Return: 0, -ENOENT when there is no such node, or -errno.
+ * Return: 0; 1 when /etc/group was changed, and @text says so; -ENOENT when there is no such node;
+ * or -errno.
  */
 int device_fix(const struct device_config *device, char *text, size_t size);
 

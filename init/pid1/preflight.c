@@ -210,6 +210,8 @@ int preflight_prepare(const struct config *config)
 		 */
 		if (result < 0 && result != -ENOENT)
 			log_warning("%s", text);
+		else if (result > 0)
+			log_info("%s", text);
 	}
 	for (size_t i = 0; i < config->n_services; i++)
 		clean(&config->services[i]);

@@ -249,6 +249,42 @@ class Devices(Case):
         self.assertLines(pid1, ["warning casement: /run/node: is mounted from the host and is not changed: pass it with --device "
                                 "instead"], "warning")
 
+    MOUNTED = ("mkdir /run/host && mount -t tmpfs tmpfs /run/host && mknod -m {mode:o} /run/host/node c 1 3 && "
+               "chgrp {group} /run/host/node && touch /run/node && mount --bind /run/host/node /run/node && "
+               "mkdir -p /run/etc && cp -a /etc/passwd /etc/group /etc/nsswitch.conf /run/etc/ && mount --bind /run/etc /etc")
+
+    def mounted(self, mode, group, user="daemon"):
+        """A node of the host's with a user; PID 1, and what /etc/group says of him afterwards."""
+        pid1 = self.start([f"[device /run/node]\nmode = 0777\nuser = {user}\n", MAIN],
+                          before=self.MOUNTED.format(mode=mode, group=group))
+        pid1.wait_state("m", "ready")
+        status = os.stat(pid1.path("/run/node"))
+        self.assertEqual((status.st_gid, stat.S_IMODE(status.st_mode)), (group, mode))
+        with open(pid1.path("/run/etc/group"), encoding="utf-8") as file:
+            lines = [line.strip() for line in file if line.split(":")[2] == str(group)]
+        pid1.stop()
+        return pid1, lines
+
+    def test_mounted_with_a_user(self):
+        """The host's node is not touched; the user becomes a member of its group, which may have no name here."""
+        pid1, lines = self.mounted(0o640 | 0o020, 4321)
+        self.assertEqual(lines, ["host-4321:x:4321:daemon"])
+        self.assertLines(pid1, ["info casement: /run/node: is mounted from the host: daemon is in its group 4321 now"], "/run/node")
+        pid1, lines = self.mounted(0o660, 8)
+        self.assertEqual(lines, ["mail:x:8:daemon"])
+
+    def test_mounted_for_everybody(self):
+        pid1, lines = self.mounted(0o666, 4321)
+        self.assertEqual((lines, pid1.matches("/run/node")), ([], []))
+
+    def test_mounted_for_root_alone(self):
+        """Root's group is no way in: it may do more than use a device."""
+        for mode, group in ((0o600, 4321), (0o660, 0)):
+            pid1, lines = self.mounted(mode, group)
+            self.assertFalse(any("daemon" in line for line in lines))
+            self.assertLines(pid1, ["warning casement: /run/node: is mounted from the host, is not changed, and no group but root's "
+                                    "may use it: pass it with --device instead"], "/run/node")
+
     def test_missing_and_not_required(self):
         pid1 = self.start(["[device /run/node]\ngroup = daemon\n", MAIN])
         pid1.wait_state("m", "ready")
