@@ -5,6 +5,7 @@ import resource
 import select
 import signal
 import stat
+import subprocess
 import time
 import unittest
 
@@ -49,6 +50,21 @@ class Answers(Case):
         self.assertIn('\ncasement_guest_state{state="running"} 1\n', metrics)
         self.assertIn('\ncasement_service_up{service="m"} 1\n', metrics)
         pid1.stop()
+
+    def test_metrics(self):
+        """Prometheus' own checker takes them, with a guest, forwards, services that fail, and before anything is there."""
+        for config in (MAIN, [GUEST, script("a", "exit 3", restart="no"), script("b", "exit 3", backoff="1h")]):
+            pid1 = self.start(config)
+            pid1.wait_state("m", "ready")
+            text = pid1.ask("metrics")
+            pid1.stop()
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60,
+                                  check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        # It would say so.
+        done = subprocess.run(["promtool", "check", "metrics"], input=text + "casement_info 1\n", capture_output=True, text=True,
+                              timeout=60, check=False)
+        self.assertNotEqual(done.returncode, 0)
 
     def test_states_of_a_life(self):
         """A watcher sees every state that a container goes through, and the end."""
@@ -120,6 +136,32 @@ class Clients(Case):
             self.assertEqual(json.loads(read_all(client))["state"], "ready")
             client.close()
         self.pid1.no_more_fds_than(before)
+
+    def test_thousand_clients(self):
+        """1,024 watchers at once: each gets its lines, one more is told why not, and memory stays bounded."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        # It inherits the limit.
+        pid1 = self.start(MAIN)
+        pid1.wait_state("m", "ready")
+        memory = status_field(pid1.pid, "VmRSS")
+        clients = [pid1.connect() for _ in range(1024)]
+        for client in clients:
+            client.sendall(b"watch\n")
+        lines = [client.makefile() for client in clients]
+        for stream in lines:
+            self.assertEqual(json.loads(stream.readline())["state"], "ready")
+        self.assertEqual(read_all(pid1.connect()), b"fail too many clients\n")
+        # Places in a fixed table and one buffer for all.
+        self.assertLess(status_field(pid1.pid, "VmRSS") - memory, 512)
+        pid1.kill(signal.SIGTERM)
+        for stream in lines:
+            self.assertEqual(json.loads(stream.readline())["state"], "stopping")
+        for stream, client in zip(lines, clients):
+            stream.close()
+            client.close()
+        self.assertEqual(pid1.wait(), 0)
 
     def test_gone_in_mid_answer(self):
         before = self.pid1.fds()
