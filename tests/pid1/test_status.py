@@ -62,7 +62,7 @@ class Answers(Case):
                                   check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         # It would say so.
-        done = subprocess.run(["promtool", "check", "metrics"], input=text + "casement_info 1\n", capture_output=True, text=True,
+        done = subprocess.run(["promtool", "check", "metrics"], input=text + "no metric{\n", capture_output=True, text=True,
                               timeout=60, check=False)
         self.assertNotEqual(done.returncode, 0)
 
