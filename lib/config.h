@@ -10,6 +10,7 @@
 #pragma once
 
 #include "lib/forward.h"
+#include "lib/rlimits.h"
 #include "lib/strlist.h"
 
 #include <netinet/in.h>
@@ -124,6 +125,7 @@ struct service_config {
 	char *directory;	     /* working directory; NULL: / */
 	struct strlist environment;  /* NAME=VALUE */
 	unsigned nofile;	     /* RLIMIT_NOFILE, soft and hard; 0: as inherited */
+	struct limits limits;	     /* soft and hard */
 	int oom_score_adjust;	     /* -1000 to 1000; lowered only where the container may */
 	struct strlist clean;	     /* paths that are removed once, before anything starts */
 	struct strlist capabilities; /* without these in the container it cannot work: preflight

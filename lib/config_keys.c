@@ -141,6 +141,8 @@ static const struct config_key keys[] = {
 		"NAME=VALUE words that are added to the environment"),
 	SERVICE("nofile", KEY_UNSIGNED, nofile, "0", "limit of open files; 0: as inherited",
 		RANGE(0, 1U << 20)),
+	SERVICE("limits", KEY_LIMITS, limits, NULL,
+		"other limits, such as core=0 memlock=64M; default as inherited"),
 	SERVICE("oom-score-adjust", KEY_OOM, oom_score_adjust, "0",
 		"-1000 to 1000: who is killed first when memory is short"),
 	SERVICE("clean", KEY_COMMAND, clean, NULL,
@@ -200,14 +202,23 @@ enum config_key_reload config_key_reload(const struct config_key *key)
 static const char *type_text(const struct config_key *key, char *buffer, size_t size)
 {
 	static const char *const names[] = {
-		[KEY_TEXT] = "text",	      [KEY_PATH] = "path",
-		[KEY_BOOL] = "yes|no",	      [KEY_DURATION] = "duration",
-		[KEY_SIZE] = "size",	      [KEY_SIGNAL] = "signal",
-		[KEY_MODE] = "octal mode",    [KEY_CODES] = "exit codes",
-		[KEY_OOM] = "number",	      [KEY_FORWARDS] = "forwards",
-		[KEY_PORTS] = "ports",	      [KEY_ADDRESS] = "IPv4 address",
-		[KEY_SUBNET] = "auto|subnet", [KEY_MAC] = "Ethernet address",
-		[KEY_WORDS] = "words",	      [KEY_COMMAND] = "command line",
+		[KEY_TEXT] = "text",
+		[KEY_PATH] = "path",
+		[KEY_BOOL] = "yes|no",
+		[KEY_DURATION] = "duration",
+		[KEY_SIZE] = "size",
+		[KEY_SIGNAL] = "signal",
+		[KEY_MODE] = "octal mode",
+		[KEY_CODES] = "exit codes",
+		[KEY_OOM] = "number",
+		[KEY_LIMITS] = "limits",
+		[KEY_FORWARDS] = "forwards",
+		[KEY_PORTS] = "ports",
+		[KEY_ADDRESS] = "IPv4 address",
+		[KEY_SUBNET] = "auto|subnet",
+		[KEY_MAC] = "Ethernet address",
+		[KEY_WORDS] = "words",
+		[KEY_COMMAND] = "command line",
 	};
 	size_t length = 0;
 

@@ -132,6 +132,7 @@ static const char *set_value(const struct config_key *key, void *base, const cha
 	case KEY_MODE: return value_mode(text, field);
 	case KEY_CODES: return value_codes(text, field);
 	case KEY_OOM: return value_oom_score(text, field);
+	case KEY_LIMITS: return limits_parse(text, field);
 	case KEY_FORWARDS:
 	case KEY_PORTS: break; /* lists, with any number of mistakes */
 	case KEY_ADDRESS: return value_address(text, field);
@@ -189,6 +190,7 @@ static size_t plain_size(enum key_type type)
 	case KEY_SIGNAL:
 	case KEY_OOM: return sizeof(int);
 	case KEY_MODE: return sizeof(mode_t);
+	case KEY_LIMITS: return sizeof(struct limits);
 	case KEY_CODES: return sizeof(((struct service_config *)NULL)->final_codes);
 	case KEY_ADDRESS: return sizeof(struct in_addr);
 	case KEY_MAC: return sizeof(((struct guest_config *)NULL)->mac);

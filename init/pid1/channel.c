@@ -94,6 +94,7 @@ int channel_open(struct channel *channel, const struct service_config *config, i
 		.argv = config->exec.item,
 		.directory = config->directory,
 		.nofile = config->nofile,
+		.limits = &config->limits,
 		.oom_score_adjust = config->oom_score_adjust,
 	};
 	channel->exec_fd = -1;

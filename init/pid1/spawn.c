@@ -10,22 +10,32 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static int limit_files(unsigned nofile)
+static int set_limit(int resource, uint64_t value)
 {
 	struct rlimit limit;
 
-	if (!nofile)
-		return 0;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+	if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
 		return -1;
 	/*
 	 * The container's own limit cannot be raised without SYS_RESOURCE; less than asked for is
-	 * what there is.
+	 * what there is. RLIM_INFINITY is the largest number.
 	 */
-	if (limit.rlim_max > nofile)
-		limit.rlim_max = nofile;
+	if (limit.rlim_max > value)
+		limit.rlim_max = value;
 	limit.rlim_cur = limit.rlim_max;
-	return setrlimit(RLIMIT_NOFILE, &limit);
+	return setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+static int set_limits(const struct spawn *spawn)
+{
+	if (spawn->nofile && set_limit(RLIMIT_NOFILE, spawn->nofile) < 0)
+		return -1;
+	for (unsigned i = 0; spawn->limits && i < N_LIMITS; i++) {
+		if (spawn->limits->set >> i & 1 &&
+		    set_limit(limits_resource((enum limit)i), spawn->limits->value[i]) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* Lowering the score needs SYS_RESOURCE, which a container seldom has: then it stays as it is. */
@@ -77,7 +87,7 @@ static enum spawn_stage become_program(const struct spawn *spawn)
 	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (chdir(spawn->directory ? spawn->directory : "/") < 0)
 		return SPAWN_DIRECTORY;
-	if (limit_files(spawn->nofile) < 0)
+	if (set_limits(spawn) < 0)
 		return SPAWN_LIMITS;
 	adjust_oom_score(spawn->oom_score_adjust);
 	if (become_user(spawn) < 0)

@@ -25,6 +25,7 @@ struct spawn {
 	size_t n_groups;
 	bool change_user;
 	unsigned nofile; /* 0: as inherited */
+	const struct limits *limits;
 	int oom_score_adjust;
 	int output_fd; /* becomes stdout and stderr */
 };

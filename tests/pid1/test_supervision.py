@@ -402,8 +402,8 @@ class Surroundings(Case):
         self.assertEqual((parent, group, session), (1, own, own))
 
     def test_limits(self):
-        lines = self.shown("limits", nofile=777, oom_score_adjust=300)
-        self.assertEqual(lines, ["nofile 777 777", "/proc/self/oom_score_adj 300"])
+        lines = self.shown("limits", nofile=777, oom_score_adjust=300, limits="core=0 memlock=12K")
+        self.assertEqual(lines, ["nofile 777 777", "/proc/self/oom_score_adj 300", "core 0 0", "memlock 12288 12288"])
 
     def test_more_files_than_there_are(self):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

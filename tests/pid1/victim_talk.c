@@ -190,6 +190,12 @@ void do_show(char **arguments)
 		say("nofile %llu %llu", (unsigned long long)limit.rlim_cur,
 		    (unsigned long long)limit.rlim_max);
 		show_file("/proc/self/oom_score_adj");
+		getrlimit(RLIMIT_CORE, &limit);
+		say("core %llu %llu", (unsigned long long)limit.rlim_cur,
+		    (unsigned long long)limit.rlim_max);
+		getrlimit(RLIMIT_MEMLOCK, &limit);
+		say("memlock %llu %llu", (unsigned long long)limit.rlim_cur,
+		    (unsigned long long)limit.rlim_max);
 	} else if (what[0] == '$') {
 		say("%s=%s", what + 1, getenv(what + 1) ? getenv(what + 1) : "(unset)");
 	} else {
