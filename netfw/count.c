@@ -34,8 +34,19 @@ int count_compare(const void *a, const void *b)
 
 void count_sort(struct count_list *list)
 {
+	size_t n = 0;
+
 	if (list->n)
 		qsort(list->element, list->n, sizeof(*list->element), count_compare);
+	for (size_t i = 0; i < list->n; i++) {
+		struct count_element *element = &list->element[i];
+
+		if (n == 0 || count_compare(&list->element[n - 1], element) != 0)
+			list->element[n++] = *element;
+		else if (list->element[n - 1].packets < element->packets)
+			list->element[n - 1] = *element;
+	}
+	list->n = n;
 }
 
 /** find() - The element of @list with the key of @like, or NULL. */

@@ -34,7 +34,10 @@ struct counts {
 /** count_push() - Append to @list. Return: 0 or -ENOMEM. */
 int count_push(struct count_list *list, const struct count_element *element);
 
-/** count_sort() - Bring @list into order. */
+/**
+ * count_sort() - Bring @list into order. Of an element that is there twice, because the kernel's
+ * table grew while it was read, the one that has counted more stays.
+ */
 void count_sort(struct count_list *list);
 
 /** count_compare() - The order of a list; the values do not count. */

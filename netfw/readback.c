@@ -293,6 +293,22 @@ static int read_table(struct reader *reader)
 	return talk_request(reader->filter, message, on_table, reader, NULL);
 }
 
+/**
+ * repeats() - Is an element of a sorted list there twice? The kernel's table grew while it was
+ * read, and the reading went on in another order: for each that was told twice another one may not
+ * have been told.
+ */
+static bool repeats(const struct plan_list *list)
+{
+	for (size_t i = 1; i < list->n; i++) {
+		const struct plan_element *a = &list->element[i - 1], *b = &list->element[i];
+
+		if (a->proto == b->proto && a->first == b->first)
+			return true;
+	}
+	return false;
+}
+
 /** sort() - Into the order of the planner; a set's own order is that of a hash. */
 static void sort(struct readback *readback)
 {
@@ -342,6 +358,8 @@ int readback_read(struct talk *filter, const struct ruleset *ruleset, const stru
 		r = 0;
 	}
 	sort(readback);
+	for (size_t i = 0; i < ARRAY_SIZE(readback->maps) && r == 0; i++)
+		r = repeats(&readback->maps[i]) ? -EINTR : 0;
 	return r;
 }
 

@@ -103,6 +103,26 @@ static void test_learn(void **state)
 	counts_clear(&fresh);
 }
 
+static void test_sort(void **state)
+{
+	struct count_list list = { 0 };
+
+	(void)state;
+	count_sort(&list);
+	push(&list, OUT, TCP, 80, 80, 1);
+	push(&list, IN, TCP, 80, 80, 2);
+	/* Told twice, and there was a packet between. */
+	push(&list, IN, TCP, 22, 22, 3);
+	push(&list, IN, TCP, 80, 80, 4);
+	push(&list, OUT, TCP, 80, 80, 1);
+	count_sort(&list);
+	assert_int_equal(list.n, 3);
+	assert_int_equal(find(&list, IN, 22), 3);
+	assert_int_equal(find(&list, IN, 80), 4);
+	assert_int_equal(find(&list, OUT, 80), 1);
+	free(list.element);
+}
+
 static void test_spans(void **state)
 {
 	struct count_list list = { 0 }, known = { 0 };
@@ -130,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forwards),
 		cmocka_unit_test(test_learn),
+		cmocka_unit_test(test_sort),
 		cmocka_unit_test(test_spans),
 	};
 
