@@ -224,6 +224,48 @@ static void test_unchanged(void **state)
 	netfw_close(other);
 }
 
+int __real_mnl_cb_run(const void *buffer, size_t size, unsigned sequence, unsigned port,
+		      mnl_cb_t on_data, void *context);
+int __wrap_mnl_cb_run(const void *buffer, size_t size, unsigned sequence, unsigned port,
+		      mnl_cb_t on_data, void *context);
+
+/* How many datagrams with elements are told twice. */
+static int told_twice;
+
+/** __wrap_mnl_cb_run() - A set that grows while it is read: the kernel begins anew with some. */
+int __wrap_mnl_cb_run(const void *buffer, size_t size, unsigned sequence, unsigned port,
+		      mnl_cb_t on_data, void *context)
+{
+	const struct nlmsghdr *message = buffer;
+
+	if (told_twice > 0 &&
+	    message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM)) {
+		told_twice--;
+		__real_mnl_cb_run(buffer, size, sequence, port, on_data, context);
+	}
+	return __real_mnl_cb_run(buffer, size, sequence, port, on_data, context);
+}
+
+/**
+ * test_growing() - What was told twice is no reason to remove it, and the reading is done again:
+ * the kernel may have left out others.
+ */
+static void test_growing(void **state)
+{
+	struct netfw *other = NULL, *mine = netfw;
+
+	(void)state;
+	assert_int_equal(apply(100), NETFW_REPLACED);
+	assert_int_equal(netfw_open("casement", &other, &error), 0);
+	netfw = other;
+	told_twice = 2;
+	assert_int_equal(apply(100), NETFW_UNCHANGED);
+	assert_int_equal(told_twice, 0);
+	assert_int_equal(elements(), 100);
+	netfw = mine;
+	netfw_close(other);
+}
+
 int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
 
@@ -623,6 +665,7 @@ int main(void)
 		TEST(test_check_keeps_nothing),
 		TEST(test_apply_and_clear),
 		TEST(test_unchanged),
+		TEST(test_growing),
 		TEST(test_size),
 		TEST(test_overflow),
 		TEST(test_rearranged),
