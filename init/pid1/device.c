@@ -1,10 +1,10 @@
 #include "init/pid1/device.h"
 
+#include "lib/account.h"
 #include "lib/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -67,28 +67,23 @@ int device_fix(const struct device_config *device, char *text, size_t size)
 {
 	const struct complaint complaint = { device->path, text, size };
 	autoclose int fd = -1;
-	const struct group *group = NULL;
+	gid_t group = (gid_t)-1;
 	char link[32];
 	struct stat node = { 0 };
 
 	fd = open_node(device, &node, text, size);
 	if (fd < 0)
 		return fd;
-	if (device->group) {
-		errno = 0;
-		group = getgrnam(device->group);
-		if (!group)
-			return fail(&complaint, errno ? errno : ESRCH, "there is no group %s",
-				    device->group);
-	}
-	if ((!group || node.st_gid == group->gr_gid) &&
+	if (device->group && account_group(device->group, &group) < 0)
+		return fail(&complaint, ESRCH, "there is no group %s", device->group);
+	if ((!device->group || node.st_gid == group) &&
 	    (!device->mode || (node.st_mode & 0777) == device->mode))
 		return 0;
 	if (is_mounted(device->path, &node))
 		return fail(&complaint, EXDEV,
 			    "is mounted from the host and is not changed: pass it with %s instead",
 			    "--device");
-	if (group && fchownat(fd, "", (uid_t)-1, group->gr_gid, AT_EMPTY_PATH) < 0)
+	if (device->group && fchownat(fd, "", (uid_t)-1, group, AT_EMPTY_PATH) < 0)
 		return fail(&complaint, errno, "its group cannot be changed: %s", strerror(errno));
 	/* O_PATH descriptors have no fchmod; the link leads to this very node. */
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
