@@ -1,12 +1,11 @@
 #include "init/pid1/channel.h"
 
+#include "lib/account.h"
 #include "lib/log.h"
 #include "lib/strlist.h"
 #include "lib/util.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/epoll.h>
 
 extern char **environ;
@@ -17,36 +16,29 @@ extern char **environ;
 static int find_user(struct spawn *spawn, const struct service_config *config)
 {
 	gid_t groups[MAX_GROUPS], *kept;
-	int n = MAX_GROUPS;
-	const struct passwd *user = getpwnam(config->user);
+	size_t n;
 
-	if (!user) {
+	if (account_user(config->user, &spawn->uid, &spawn->gid) < 0) {
 		log_error("[service %s] user: there is no user %s", config->name, config->user);
 		return -ESRCH;
 	}
-	spawn->uid = user->pw_uid;
-	spawn->gid = user->pw_gid;
 	spawn->change_user = true;
-	if (getgrouplist(config->user, user->pw_gid, groups, &n) < 0)
-		n = MAX_GROUPS;
-	kept = reallocarray(NULL, (size_t)n, sizeof(*kept));
+	n = account_groups(config->user, spawn->gid, groups, MAX_GROUPS);
+	kept = reallocarray(NULL, n, sizeof(*kept));
 	if (!kept)
 		return -ENOMEM;
-	memcpy(kept, groups, (size_t)n * sizeof(*kept));
+	memcpy(kept, groups, n * sizeof(*kept));
 	spawn->groups = kept;
-	spawn->n_groups = (size_t)n;
+	spawn->n_groups = n;
 	return 0;
 }
 
 static int find_group(struct spawn *spawn, const struct service_config *config)
 {
-	const struct group *group = getgrnam(config->group);
-
-	if (!group) {
+	if (account_group(config->group, &spawn->gid) < 0) {
 		log_error("[service %s] group: there is no group %s", config->name, config->group);
 		return -ESRCH;
 	}
-	spawn->gid = group->gr_gid;
 	spawn->change_user = true;
 	return 0;
 }

@@ -1,14 +1,13 @@
 #include "init/pid1/device.h"
 
 #include "init/pid1/group_file.h"
+#include "lib/account.h"
 #include "lib/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
@@ -70,15 +69,13 @@ static int open_node(const struct device_config *device, struct stat *ret_node, 
 	return take_fd(&fd);
 }
 
-/* Is @user a member of the group already, by its own group or another? */
-static bool is_member(const struct passwd *user, gid_t gid)
+/* Is @user a member of the group already, by its own group @own or another? */
+static bool is_member(const char *user, gid_t own, gid_t gid)
 {
 	gid_t groups[DEVICE_MAX_GROUPS];
-	int n = DEVICE_MAX_GROUPS;
+	size_t n = account_groups(user, own, groups, DEVICE_MAX_GROUPS);
 
-	if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
-		n = DEVICE_MAX_GROUPS;
-	for (int i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (groups[i] == gid)
 			return true;
 	}
@@ -90,13 +87,13 @@ static int admit(const struct device_config *device, const struct stat *node, ch
 		 size_t size)
 {
 	const struct complaint complaint = { device->path, text, size };
-	const struct passwd *user;
+	uid_t uid;
+	gid_t own;
 	int result;
 
 	if ((node->st_mode & 0006) == 0006)
 		return 0;
-	user = getpwnam(device->user);
-	if (!user)
+	if (account_user(device->user, &uid, &own) < 0)
 		return fail(&complaint, ESRCH, "there is no user %s", device->user);
 	/* Whoever is in root's group may do more than use a device. */
 	if ((node->st_mode & 0060) != 0060 || node->st_gid == 0)
@@ -104,7 +101,7 @@ static int admit(const struct device_config *device, const struct stat *node, ch
 			    "is mounted from the host, is not changed, and no group but root's may "
 			    "use it: pass it with %s instead",
 			    "--device");
-	if (is_member(user, node->st_gid))
+	if (is_member(device->user, own, node->st_gid))
 		return 0;
 	result = group_file_add(GROUP_FILE, node->st_gid, device->user);
 	if (result < 0)
@@ -119,21 +116,16 @@ int device_fix(const struct device_config *device, char *text, size_t size)
 {
 	const struct complaint complaint = { device->path, text, size };
 	autoclose int fd = -1;
-	const struct group *group = NULL;
+	gid_t group = (gid_t)-1;
 	char link[32];
 	struct stat node = { 0 };
 
 	fd = open_node(device, &node, text, size);
 	if (fd < 0)
 		return fd;
-	if (device->group) {
-		errno = 0;
-		group = getgrnam(device->group);
-		if (!group)
-			return fail(&complaint, errno ? errno : ESRCH, "there is no group %s",
-				    device->group);
-	}
-	if ((!group || node.st_gid == group->gr_gid) &&
+	if (device->group && account_group(device->group, &group) < 0)
+		return fail(&complaint, ESRCH, "there is no group %s", device->group);
+	if ((!device->group || node.st_gid == group) &&
 	    (!device->mode || (node.st_mode & 0777) == device->mode))
 		return 0;
 	if (is_mounted(device->path, &node) && device->user)
@@ -142,7 +134,7 @@ int device_fix(const struct device_config *device, char *text, size_t size)
 		return fail(&complaint, EXDEV,
 			    "is mounted from the host and is not changed: pass it with %s instead",
 			    "--device");
-	if (group && fchownat(fd, "", (uid_t)-1, group->gr_gid, AT_EMPTY_PATH) < 0)
+	if (device->group && fchownat(fd, "", (uid_t)-1, group, AT_EMPTY_PATH) < 0)
 		return fail(&complaint, errno, "its group cannot be changed: %s", strerror(errno));
 	/* O_PATH descriptors have no fchmod; the link leads to this very node. */
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);

@@ -1,15 +1,14 @@
 #include "init/pid1/preflight.h"
 
 #include "init/pid1/device.h"
+#include "lib/account.h"
 #include "lib/log.h"
 #include "lib/util.h"
 #include "lib/wire.h"
 
 #include <errno.h>
 #include <ftw.h>
-#include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -77,13 +76,15 @@ int preflight_names(const struct config *config)
 
 	for (size_t i = 0; i < config->n_services; i++) {
 		const struct service_config *service = &config->services[i];
+		uid_t uid;
+		gid_t gid;
 
-		if (service->user && !getpwnam(service->user)) {
+		if (service->user && account_user(service->user, &uid, &gid) < 0) {
 			log_error("[service %s] user: there is no user %s", service->name,
 				  service->user);
 			result = -ESRCH;
 		}
-		if (service->group && !getgrnam(service->group)) {
+		if (service->group && account_group(service->group, &gid) < 0) {
 			log_error("[service %s] group: there is no group %s", service->name,
 				  service->group);
 			result = -ESRCH;

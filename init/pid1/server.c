@@ -1,10 +1,10 @@
 #include "init/pid1/server.h"
 
 #include "init/pid1/loop.h"
+#include "lib/account.h"
 #include "lib/util.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -28,7 +28,7 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 {
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const struct group *group = getgrnam("casement");
+	gid_t group;
 
 	if (fd < 0)
 		return -errno;
@@ -38,7 +38,7 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chmod(path, 0660) < 0)
 		return -errno;
-	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
+	if (account_group("casement", &group) == 0 && chown(path, (uid_t)-1, group) < 0)
 		return -errno;
 	if (listen(fd, SOMAXCONN) < 0)
 		return -errno;
