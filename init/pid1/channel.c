@@ -52,9 +52,20 @@ static int add_variable(struct strlist *list, const char *name, const char *valu
 	return strlist_add(list, variable);
 }
 
+static bool has_variable(const struct strlist *list, const char *variable)
+{
+	size_t length = strcspn(variable, "=");
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (strncmp(list->item[i], variable, length) == 0 && list->item[i][length] == '=')
+			return true;
+	}
+	return false;
+}
+
 /*
- * Ours, then the container's, then the service's own; the later of two with one name is what
- * getenv() must not find.
+ * The service's own, then ours, then the container's, each name once: of two, getenv(3) finds the
+ * first and a shell the last.
  */
 static int make_environment(struct spawn *spawn, const struct service_config *config)
 {
@@ -70,8 +81,10 @@ static int make_environment(struct spawn *spawn, const struct service_config *co
 	snprintf(text, sizeof(text), "%llu", config->watchdog * 1000ULL);
 	if (!result && config->watchdog)
 		result = add_variable(&list, "WATCHDOG_USEC", text);
-	for (char **variable = environ; *variable && !result; variable++)
-		result = strlist_add(&list, *variable);
+	for (char **variable = environ; *variable && !result; variable++) {
+		if (!has_variable(&list, *variable))
+			result = strlist_add(&list, *variable);
+	}
 	spawn->environment = list.item;
 	return result;
 }
@@ -98,7 +111,7 @@ int channel_open(struct channel *channel, const struct service_config *config, i
 		result = make_environment(spawn, config);
 	if (result)
 		return result;
-	channel->notify_fd = notify_open(config->name);
+	channel->notify_fd = notify_open(config->name, spawn->uid);
 	result = channel->notify_fd < 0 ? channel->notify_fd : output_pipe_open(&channel->output);
 	if (!result)
 		result = loop_add(epoll_fd, channel->notify_fd, EPOLLIN, SOURCE_NOTIFY, index);

@@ -19,6 +19,16 @@
 /* Children reaped in one round: a flood of orphans must not keep the status socket waiting. */
 #define REAP_BATCH 512
 
+/*
+ * Nor must a crowd of living ones, which the kernel goes through for each that is dead: after so
+ * long the others have their turn. The clock is looked at once in REAP_LOOK children.
+ */
+#define REAP_MS 5
+#define REAP_LOOK 16
+
+/* What the outside has no room for is told again after this time. */
+#define OUTSIDE_RETRY_MS 1000
+
 #define MAX_EVENTS 64
 
 void loop_signals(sigset_t *ret_signals)
@@ -133,6 +143,8 @@ static bool reap(struct pid1 *pid1, int64_t now)
 			return false;
 		take_last_words(pid1, pid, now);
 		supervisor_reaped(&pid1->supervisor, pid, status, now);
+		if (i % REAP_LOOK == REAP_LOOK - 1 && now_ms() - now > REAP_MS)
+			break;
 	}
 	return true;
 }
@@ -208,26 +220,31 @@ static void describe(const struct supervisor *supervisor, char text[static OUTSI
  * sd_notify towards the outside: systemd, or podman --sdnotify=container. Ready is told once; and
  * with the stop, how long it may take, because a manager's own patience is 90 s.
  */
-static void tell_outside(struct pid1 *pid1)
+static void tell_outside(struct pid1 *pid1, int64_t now)
 {
 	const struct supervisor *supervisor = &pid1->supervisor;
 	char text[OUTSIDE_STATUS_MAX], fields[OUTSIDE_STATUS_MAX + 96];
 	bool ready = supervisor->overall == OVERALL_READY && !pid1->announced_ready;
 	bool stop = supervisor->phase != PHASE_RUN && !pid1->announced_stop;
 
+	if (now < pid1->outside_again)
+		return;
+	pid1->outside_again = 0;
 	describe(supervisor, text);
 	if (!ready && !stop && streq(text, pid1->announced))
 		return;
 	if (stop)
-		snprintf(fields, sizeof(fields),
-			 "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=%s",
+		snprintf(fields, sizeof(fields), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=%s",
 			 (long long)supervisor_stop_time(supervisor) * 1000, text);
 	else
 		snprintf(fields, sizeof(fields), "%sSTATUS=%s", ready ? "READY=1\n" : "", text);
+	if (!outside_send(&pid1->outside, fields)) {
+		pid1->outside_again = now + OUTSIDE_RETRY_MS;
+		return;
+	}
 	pid1->announced_ready = pid1->announced_ready || ready;
 	pid1->announced_stop = pid1->announced_stop || stop;
 	memcpy(pid1->announced, text, sizeof(text));
-	outside_send(&pid1->outside, fields);
 }
 
 static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
@@ -236,6 +253,8 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 	int64_t clients = server_next_deadline(&pid1->server);
 	int64_t next = services < clients ? services : clients;
 
+	if (pid1->outside_again && pid1->outside_again < next)
+		next = pid1->outside_again;
 	if (more || next <= now)
 		return 0;
 	if (next == NEVER)
@@ -261,7 +280,7 @@ void loop_run(struct pid1 *pid1)
 
 		supervisor_step(&pid1->supervisor, now);
 		server_step(&pid1->server, &pid1->supervisor, now);
-		tell_outside(pid1);
+		tell_outside(pid1, now);
 		if (pid1->supervisor.phase == PHASE_DONE)
 			return;
 		n = epoll_wait(pid1->epoll_fd, events, MAX_EVENTS, wait_time(pid1, more, now));

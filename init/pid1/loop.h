@@ -56,8 +56,10 @@ struct pid1 {
 	int interrupts; /* SIGINTs so far */
 	bool announced_ready;
 	bool announced_stop;
+	int64_t outside_again; /* the outside had no room: the time of the next try; 0: none is due
+				*/
 	char announced[OUTSIDE_STATUS_MAX]; /* the last status that was told to the outside */
-	struct server server; /* last: it is large and mostly untouched */
+	struct server server;		    /* last: it is large and mostly untouched */
 };
 
 /** loop_add() - Watch a descriptor; @index says whose it is. Return: 0 or -errno. */

@@ -1,5 +1,6 @@
 #include "init/pid1/notify.h"
 
+#include "lib/log.h"
 #include "lib/util.h"
 #include "lib/wire.h"
 
@@ -17,7 +18,20 @@ void notify_path(const char *service, char *buffer, size_t size)
 	snprintf(buffer, size, "%s/%s.sock", NOTIFY_DIRECTORY, service);
 }
 
-int notify_open(const char *service)
+/* As in Linux' include/uapi/asm-generic/socket.h; Debian 12's headers are older. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void refuse_descriptors(int fd)
+{
+	const int off = 0;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) < 0)
+		log_debug("descriptors cannot be refused: %s", strerror(errno));
+}
+
+int notify_open(const char *service, uid_t uid)
 {
 	autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -32,9 +46,17 @@ int notify_open(const char *service)
 		return -errno;
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	/* A service may have given up root; the sender is checked by its credentials. */
-	if (chmod(address.sun_path, 0666) < 0)
+	/*
+	 * Nobody else: what comes with a message, PID 1 has to close, even if it is not from the
+	 * service's process.
+	 */
+	if (chmod(address.sun_path, 0600) < 0)
 		return -errno;
+	if (uid) {
+		if (chown(address.sun_path, uid, (gid_t)-1) < 0)
+			return -errno;
+		refuse_descriptors(fd);
+	}
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return -errno;
 	return take_fd(&fd);
@@ -116,9 +138,10 @@ void outside_open(struct outside *outside)
 	unsetenv("WATCHDOG_PID");
 }
 
-void outside_send(const struct outside *outside, const char *text)
+bool outside_send(const struct outside *outside, const char *text)
 {
-	if (outside->fd >= 0)
-		sendto(outside->fd, text, strlen(text), MSG_NOSIGNAL,
-		       (const struct sockaddr *)&outside->address, outside->length);
+	return outside->fd < 0 ||
+	       sendto(outside->fd, text, strlen(text), MSG_NOSIGNAL,
+		      (const struct sockaddr *)&outside->address, outside->length) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM);
 }

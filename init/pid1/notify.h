@@ -16,9 +16,23 @@
 /** notify_path() - Where the socket of a service is. */
 void notify_path(const char *service, char *buffer, size_t size);
 
-/** notify_open() - Make a service's socket; an older one is replaced. Return: a descriptor, or
- * -errno. */
-int notify_open(const char *service);
+/**
+ * refuse_descriptors() - Let nobody pass descriptors through a socket, nor through what it accepts.
+ *
+ * The last close of one can block (a TCP socket that lingers, a file on a file system that hangs),
+ * and what comes with a message is closed by its receiver whether it looks at it or not. Needs
+ * Linux 6.16 (SO_PASSRIGHTS, socket(7)); an older kernel goes on passing them.
+ */
+void refuse_descriptors(int fd);
+
+/**
+ * notify_open() - Make a service's socket; an older one is replaced.
+ * @uid: the service's user, who alone may send. Only root may pass descriptors, see
+ * refuse_descriptors().
+ *
+ * Return: a descriptor, or -errno.
+ */
+int notify_open(const char *service, uid_t uid);
 
 /**
  * notify_receive() - Take one datagram.
@@ -44,5 +58,6 @@ struct outside {
  * us. */
 void outside_open(struct outside *outside);
 
-/** outside_send() - Send fields; nobody listening is no error. */
-void outside_send(const struct outside *outside, const char *text);
+/** outside_send() - Send fields. Return: false if there is no room for them now; nobody listening
+ * is no error. */
+bool outside_send(const struct outside *outside, const char *text);

@@ -1,6 +1,7 @@
 #include "init/pid1/server.h"
 
 #include "init/pid1/loop.h"
+#include "init/pid1/notify.h"
 #include "lib/account.h"
 #include "lib/util.h"
 
@@ -40,6 +41,7 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 		return -errno;
 	if (account_group("casement", &group) == 0 && chown(path, (uid_t)-1, group) < 0)
 		return -errno;
+	refuse_descriptors(fd);
 	if (listen(fd, SOMAXCONN) < 0)
 		return -errno;
 	if (loop_add(epoll_fd, fd, EPOLLIN, SOURCE_SERVER, 0) < 0)
@@ -87,6 +89,13 @@ void server_accept(struct server *server, int64_t now)
 	for (int i = 0; i < 64; i++) {
 		int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0 && errno != EAGAIN) {
+			/* Who waits stays readable: without a pause the loop would spin. */
+			loop_change(server->epoll_fd, server->fd, 0, SOURCE_SERVER, 0);
+			server->accept_again = now + SERVER_ACCEPT_PAUSE_MS;
+		}
 		if (fd < 0)
 			return;
 		add_client(server, fd, now);
@@ -199,6 +208,10 @@ void server_step(struct server *server, const struct supervisor *supervisor, int
 	bool changed = server->shown != supervisor->changes;
 	size_t length = 0;
 
+	if (server->accept_again && server->accept_again <= now) {
+		server->accept_again = 0;
+		loop_change(server->epoll_fd, server->fd, EPOLLIN, SOURCE_SERVER, 0);
+	}
 	for (size_t i = 0; i < server->highest; i++) {
 		struct client *client = &server->clients[i];
 
@@ -218,7 +231,7 @@ void server_step(struct server *server, const struct supervisor *supervisor, int
 
 int64_t server_next_deadline(const struct server *server)
 {
-	int64_t next = NEVER;
+	int64_t next = server->accept_again ? server->accept_again : NEVER;
 
 	for (size_t i = 0; i < server->highest; i++) {
 		if (server->clients[i].fd >= 0 && server->clients[i].deadline < next)

@@ -23,6 +23,9 @@
 /* A client that says nothing gets the status after this time. */
 #define SERVER_PATIENCE_MS 1000
 
+/* Where no descriptor or no memory is left for a client, the next try is so much later. */
+#define SERVER_ACCEPT_PAUSE_MS 1000
+
 /* The longest verb is 7 bytes; a longer line is none. */
 #define SERVER_LINE_MAX 16
 
@@ -40,6 +43,7 @@ struct server {
 	int epoll_fd;
 	unsigned n_clients;
 	unsigned max_clients;
+	int64_t accept_again; /* no client could be taken: the time of the next try; 0: now */
 	unsigned highest; /* places from here on were never used, or are free: their memory is not
 			     touched */
 	uint64_t shown;	  /* the supervisor's count of changes that watchers know */

@@ -9,6 +9,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static int set_limit(int resource, uint64_t value)
 {
@@ -83,13 +84,19 @@ static enum spawn_stage become_program(const struct spawn *spawn)
 	dup2(null, STDIN_FILENO);
 	dup2(spawn->output_fd, STDOUT_FILENO);
 	dup2(spawn->output_fd, STDERR_FILENO);
+	/* The pipe outlives the service's processes, and with it an O_NONBLOCK that one of them
+	 * set. */
+	fcntl(STDOUT_FILENO, F_SETFL, 0);
+	/* Not whatever the container's runtime happened to have. */
+	umask(S_IWGRP | S_IWOTH);
 	/* What was inherited from whoever started the container is not for the services. */
 	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (chdir(spawn->directory ? spawn->directory : "/") < 0)
 		return SPAWN_DIRECTORY;
+	/* It needs a descriptor, which few may be left of under the service's limits. */
+	adjust_oom_score(spawn->oom_score_adjust);
 	if (set_limits(spawn) < 0)
 		return SPAWN_LIMITS;
-	adjust_oom_score(spawn->oom_score_adjust);
 	if (become_user(spawn) < 0)
 		return SPAWN_USER;
 	reset_signals();

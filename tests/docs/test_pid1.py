@@ -32,7 +32,7 @@ def constants():
         for directive in source.directives:
             plain = re.sub(r"\(size_t\)|(?<=\d)U", "", directive)
             match = re.match(r"#define ([A-Z][A-Z0-9_]*) +([0-9(][0-9 *+()<]*)(?:/\*.*)?$", plain)
-            if match:
+            if match and not match[1].startswith("SO_"):  # that is the kernel's
                 found[match[1]] = evaluate(match[2].strip())
     return found
 

@@ -366,6 +366,24 @@ class Outside(Case):
             for one, next_one in zip(told, told[1:]):
                 self.assertNotEqual(one, next_one)
 
+    def test_full(self):
+        """What a manager has no room for is told again."""
+        path = os.path.join(os.path.dirname(self.fifo()), "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            receiver.bind(path)
+            receiver.settimeout(30)
+            other.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    other.sendto(b"other", path)
+            pid1 = self.start(MAIN, environment={"NOTIFY_SOCKET": path})
+            pid1.wait_state("m", "ready")
+            fields = []
+            while "READY=1" not in fields:
+                fields = receiver.recv(4096).decode().split("\n")
+            self.assertEqual(pid1.stop(), 0)
+
     def test_nobody_listens(self):
         for path in ("/no/such/socket", "relative", "@abstract", ""):
             pid1 = self.start(MAIN, environment={"NOTIFY_SOCKET": path})

@@ -1,5 +1,6 @@
 """Services: readiness, order, restarts, time-outs, watchdog, and what a process gets and does not get."""
 import json
+import os
 import re
 import resource
 import signal
@@ -422,6 +423,32 @@ class Surroundings(Case):
         pid1.wait_line("info s: NOTIFY_SOCKET=/run/casement/notify/s.sock")
         self.assertTrue(pid1.matches("^info s: GREETING=hello there$"), pid1.text())
         self.assertTrue(pid1.matches("^info s: PLANET=$"), pid1.text())
+        pid1.stop()
+
+    def test_environment_in_a_shell(self):
+        """A shell takes the last of two variables with one name: there is one."""
+        pid1 = self.start([service("s", "-c", "echo greeting $GREETING", program="/bin/sh", environment="GREETING=service",
+                                   restart="no"), MAIN], environment={"GREETING": "container"})
+        pid1.wait_line("info s: greeting service$")
+        self.assertFalse(pid1.matches("greeting container"), pid1.text())
+        pid1.stop()
+
+    def test_umask(self):
+        pid1 = self.start([service("s", "-c", "umask", program="/bin/sh", restart="no"), MAIN], before="umask 0")
+        pid1.wait_line("info s: 0022$")
+        pid1.stop()
+
+    def test_oom_score_with_few_descriptors(self):
+        self.assertEqual(self.shown("limits", nofile=6, oom_score_adjust=500)[:2],
+                         ["nofile 6 6", "/proc/self/oom_score_adj 500"])
+
+    def test_notify_socket_is_the_services(self):
+        """Others cannot send: what comes along with a message, PID 1 has to close, and that may block."""
+        pid1 = self.start([script("theirs", "ready pause", type="notify", user="daemon"), MAIN])
+        pid1.wait_state("theirs", "ready")
+        for name, uid in (("theirs", 1), ("m", 0)):
+            status = os.stat(pid1.path(f"/run/casement/notify/{name}.sock"))
+            self.assertEqual((status.st_uid, status.st_mode & 0o777), (uid, 0o600))
         pid1.stop()
 
     def test_outer_notify_socket_is_not_theirs(self):

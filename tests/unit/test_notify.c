@@ -271,6 +271,69 @@ static void test_outside(void **state)
 	close(outside.fd);
 }
 
+/* A manager that does not read: nothing is taken for told. */
+static void test_outside_full(void **state)
+{
+	char name[64], text[64];
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct outside outside;
+	unsigned n = 0;
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "@casement-test-%d", (int)getpid());
+	memcpy(address.sun_path + 1, name + 1, strlen(name + 1));
+	fd = listen_at(&address,
+		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name)));
+	setenv("NOTIFY_SOCKET", name, 1);
+	outside_open(&outside);
+	while (outside_send(&outside, "STATUS=x"))
+		assert_true(++n < 100000);
+	assert_true(n > 0);
+	assert_int_equal(recv(fd, text, sizeof(text), 0), 8);
+	assert_true(outside_send(&outside, "READY=1"));
+	close(fd);
+	close(outside.fd);
+}
+
+static bool pass_stdin(int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	char byte = 'x';
+	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	const int passed = STDIN_FILENO;
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(passed));
+	memcpy(CMSG_DATA(header), &passed, sizeof(passed));
+	return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+/* SO_PASSRIGHTS (83) is not in Debian 12's headers; a kernel before 6.16 does not know it. */
+static void test_refuse_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	int on = -1;
+	socklen_t size = sizeof(on);
+	bool known = getsockopt(f->receiver, SOL_SOCKET, 83, &on, &size) == 0;
+
+	assert_true(pass_stdin(f->sender));
+	refuse_descriptors(f->receiver);
+	assert_int_equal(pass_stdin(f->sender), !known);
+	assert_int_equal(send(f->sender, "x", 1, MSG_NOSIGNAL), 1);
+}
+
 static void test_no_outside(void **state)
 {
 	char longer[200];
@@ -315,6 +378,8 @@ int main(void)
 		TEST(test_passed_with_nonsense),
 		TEST(test_no_credentials),
 		TEST(test_outside),
+		TEST(test_outside_full),
+		TEST(test_refuse_descriptors),
 		TEST(test_no_outside),
 		TEST(test_path),
 	};

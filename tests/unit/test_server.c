@@ -172,6 +172,31 @@ static void test_mode(void **state)
 	assert_int_equal(server_open(&f->server, f->path, f->epoll_fd), 0);
 }
 
+/* No descriptor is left for a client: the loop sleeps meanwhile, and takes the client when it can.
+ */
+static void test_no_descriptors(void **state)
+{
+	struct server_fixture *f = *state;
+	struct rlimit before, none;
+	int fd = connect_client(f);
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	settle(f);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(f->server.n_clients, 0);
+	assert_int_equal(server_next_deadline(&f->server), f->base->now + SERVER_ACCEPT_PAUSE_MS);
+	assert_int_equal(turn(f), 0);
+	f->base->now += SERVER_ACCEPT_PAUSE_MS;
+	assert_true(turn(f) > 0);
+	assert_int_equal(f->server.n_clients, 1);
+	assert_int_equal(send(fd, "health\n", 7, MSG_NOSIGNAL), 7);
+	settle(f);
+	assert_string_equal(answered(f, fd), "ok\n");
+}
+
 static void test_verbs(void **state)
 {
 	struct server_fixture *f = *state;
@@ -411,11 +436,11 @@ int main(void)
 {
 #define SERVER_TEST(test) cmocka_unit_test_setup_teardown(test, enter_server, leave_server)
 	const struct CMUnitTest tests[] = {
-		SERVER_TEST(test_mode),		SERVER_TEST(test_verbs),
-		SERVER_TEST(test_pieces),	SERVER_TEST(test_patience),
-		SERVER_TEST(test_endless_line), SERVER_TEST(test_gone),
-		SERVER_TEST(test_watch),	SERVER_TEST(test_slow_watcher),
-		SERVER_TEST(test_many),
+		SERVER_TEST(test_no_descriptors), SERVER_TEST(test_mode),
+		SERVER_TEST(test_verbs),	  SERVER_TEST(test_pieces),
+		SERVER_TEST(test_patience),	  SERVER_TEST(test_endless_line),
+		SERVER_TEST(test_gone),		  SERVER_TEST(test_watch),
+		SERVER_TEST(test_slow_watcher),	  SERVER_TEST(test_many),
 	};
 
 	return cmocka_run_group_tests_name("server", tests, NULL, NULL);
