@@ -65,10 +65,12 @@ struct service {
 	int64_t starves;   /* when the watchdog bites; NEVER without one */
 	int wait_status;   /* of the last process, as waitpid(2) has it */
 	unsigned failures; /* in a row */
+	unsigned stalls;   /* starts in a row that came to nothing through no fault of its own */
 	unsigned restarts; /* in all */
 	bool started_once;
 	bool spoke;	  /* the process sent a datagram */
 	bool exec_failed; /* the process never became the program */
+	bool stalled;	  /* nor was it the service's fault: the next time it may */
 	bool pushed;	  /* it was told to end because of a fault: its code is an answer to that */
 	bool killed;	  /* SIGKILL was sent to the process */
 	bool reload_due;  /* it was starting at a SIGHUP: it is told as soon as it is ready */
