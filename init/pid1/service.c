@@ -325,6 +325,13 @@ static void retry(const struct step *step)
 	enter(step, SERVICE_WAITING, NEVER);
 }
 
+/* Failed for good, and yet somebody cannot do without it: it has all its attempts once more. */
+static void forgive(const struct step *step)
+{
+	step->service->failures = 0;
+	retry(step);
+}
+
 static void ignore(const struct step *step)
 {
 	(void)step;
@@ -342,7 +349,7 @@ static action_fn *const actions[N_SERVICE_STATES][N_SERVICE_EVENTS] = {
 	[SERVICE_HOLDING]  = { ignore, ignore, exec_failed, send_stop, send_stop,  stopped, send_stop,  ignore,  ignore },
 	[SERVICE_STOPPING] = { ignore, ignore, exec_failed, ignore,    ignore,     stopped, force,      starved_stopping, ignore },
 	[SERVICE_STOPPED]  = { start,  ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
-	[SERVICE_FAILED]   = { ignore, ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
+	[SERVICE_FAILED]   = { forgive, ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
 };
 /* clang-format on */
 

@@ -43,7 +43,7 @@ enum service_state {
 };
 
 enum service_event {
-	SERVICE_START,	     /* its conditions are met */
+	SERVICE_START,	     /* its conditions are met; after FAILED: it is needed all the same */
 	SERVICE_EXECED,	     /* the child became the program */
 	SERVICE_EXEC_FAILED, /* it could not; it is about to exit */
 	SERVICE_SPOKE,	     /* a datagram of its own arrived */
@@ -73,6 +73,7 @@ struct service {
 	bool stalled;	  /* nor was it the service's fault: the next time it may */
 	bool pushed;	  /* it was told to end because of a fault: its code is an answer to that */
 	bool killed;	  /* SIGKILL was sent to the process */
+	bool forgiven;	  /* it had failed for good and got another chance in mid-stop */
 	bool reload_due;  /* it was starting at a SIGHUP: it is told as soon as it is ready */
 	bool reloading;	  /* it said RELOADING=1 and nothing since */
 	int stop_value;	  /* goes along with the stop signal, see lib/wire.h */
