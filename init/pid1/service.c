@@ -22,6 +22,9 @@ static void enter(const struct step *step, enum service_state state, int64_t dea
 
 	service->state = state;
 	service->deadline = deadline;
+	service->latest = NEVER;
+	if ((state == SERVICE_ENDING || state == SERVICE_STOPPING) && deadline != NEVER)
+		service->latest = deadline + SERVICE_EXTEND_MAX_MS;
 	service->since = step->now;
 	/* The main service has work to do while it stops, and may hang in it. */
 	if (state != SERVICE_STARTING && state != SERVICE_READY &&
@@ -317,7 +320,10 @@ static void stop_ready(const struct step *step)
 /* It is being ended already: only what follows changes. */
 static void stop_ending(const struct step *step)
 {
+	int64_t latest = step->service->latest;
+
 	enter(step, SERVICE_STOPPING, step->service->deadline);
+	step->service->latest = latest;
 }
 
 static void retry(const struct step *step)
@@ -382,8 +388,10 @@ void service_feed(struct service *service, int64_t now)
 
 void service_extend(struct service *service, int64_t ms, int64_t now)
 {
-	if (service->deadline != NEVER && !service->killed && now + ms > service->deadline)
-		service->deadline = now + ms;
+	int64_t wanted = now + ms < service->latest ? now + ms : service->latest;
+
+	if (service->deadline != NEVER && !service->killed && wanted > service->deadline)
+		service->deadline = wanted;
 }
 
 int64_t service_next_deadline(const struct service *service)

@@ -24,6 +24,12 @@
 #define SERVICE_JITTER_PERCENT 10
 
 /*
+ * An end that takes its time may ask for more (EXTEND_TIMEOUT_USEC), but not for ever: this much on
+ * top of the time that it was given.
+ */
+#define SERVICE_EXTEND_MAX_MS 60000
+
+/*
  * How long a stop signal waits for the first word of a child that has not set up its signals yet.
  */
 #define SERVICE_HOLD_MS 1000
@@ -62,6 +68,7 @@ struct service {
 	int64_t since;	   /* of the state, CLOCK_MONOTONIC ms like every time here */
 	int64_t started;   /* last fork */
 	int64_t deadline;  /* of the state; NEVER if it has none */
+	int64_t latest;	   /* how far the deadline can be put off */
 	int64_t starves;   /* when the watchdog bites; NEVER without one */
 	int wait_status;   /* of the last process, as waitpid(2) has it */
 	unsigned failures; /* in a row */
@@ -91,8 +98,8 @@ void service_event(struct service *service, enum service_event event, const stru
 /** service_feed() - WATCHDOG=1 arrived. */
 void service_feed(struct service *service, int64_t now);
 
-/** service_extend() - EXTEND_TIMEOUT_USEC: the state's deadline is @ms from now, if that is later.
- */
+/** service_extend() - EXTEND_TIMEOUT_USEC: the state's deadline is @ms from now, if that is later;
+ * for one that is being ended at most SERVICE_EXTEND_MAX_MS later than it was. */
 void service_extend(struct service *service, int64_t ms, int64_t now);
 
 /** service_next_deadline() - When the service wants to be looked at; NEVER: not before something

@@ -479,6 +479,7 @@ static void test_extend(void **state)
 	struct fixture *f = *state;
 
 	put_into(f, SERVICE_STARTING);
+	f->service.latest = NEVER;
 	service_extend(&f->service, 10, T0);
 	assert_true(f->service.deadline == T0 + 50);
 	service_extend(&f->service, 51, T0);
@@ -491,6 +492,38 @@ static void test_extend(void **state)
 	f->service.killed = true;
 	service_extend(&f->service, 1000, T0);
 	assert_true(f->service.deadline == T0 + 50);
+}
+
+/* Who is being ended and asks for more time for ever is killed all the same. */
+static void test_extend_for_ever(void **state)
+{
+	static const enum service_event ends[] = { SERVICE_STOP, SERVICE_STARVED };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		int64_t given = ends[i] == SERVICE_STOP ? 3009 : 3000;
+		int64_t now = T0;
+
+		put_into(f, SERVICE_READY);
+		event(f, ends[i], T0);
+		assert_true(f->service.deadline == T0 + given);
+		for (; now < f->service.deadline && now < T0 + 1000000; now += 1000)
+			service_extend(&f->service, 5000, now);
+		assert_true(f->service.deadline == T0 + given + SERVICE_EXTEND_MAX_MS);
+		/* Asked to stop meanwhile: that buys no time either. */
+		if (ends[i] == SERVICE_STARVED)
+			event(f, SERVICE_STOP, T0 + 10000);
+		service_extend(&f->service, INT64_C(1) << 31, T0 + 10000);
+		assert_true(f->service.deadline == T0 + given + SERVICE_EXTEND_MAX_MS);
+		fake_did(&f->fake);
+		event(f, SERVICE_DEADLINE, f->service.deadline);
+		did(f, "kill s KILL 0");
+	}
+	/* A start may take as long as it says. */
+	put_into(f, SERVICE_WAITING);
+	event(f, SERVICE_START, T0);
+	service_extend(&f->service, 1000000, T0);
+	assert_true(f->service.deadline == T0 + 1000000);
 }
 
 int main(void)
@@ -515,6 +548,7 @@ int main(void)
 		TEST(test_exec_failed),
 		TEST(test_exec_stalls),
 		TEST(test_extend),
+		TEST(test_extend_for_ever),
 	};
 
 	return cmocka_run_group_tests_name("service", tests, NULL, NULL);
