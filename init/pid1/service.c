@@ -3,6 +3,7 @@
 #include "lib/util.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -21,6 +22,9 @@ static void enter(const struct step *step, enum service_state state, int64_t dea
 
 	service->state = state;
 	service->deadline = deadline;
+	service->latest = NEVER;
+	if ((state == SERVICE_ENDING || state == SERVICE_STOPPING) && deadline != NEVER)
+		service->latest = deadline + SERVICE_EXTEND_MAX_MS;
 	service->since = step->now;
 	/* The main service has work to do while it stops, and may hang in it. */
 	if (state != SERVICE_STARTING && state != SERVICE_READY &&
@@ -43,13 +47,14 @@ bool service_has_finished(const struct service *service)
 }
 
 /*
- * The wait before restart number `failures`: backoff, twice that, four times that, …, at most
- * backoff-max.
+ * The wait after the first failure or futile start in a row, the second, …: backoff, twice that,
+ * four times that, …, at most backoff-max.
  */
 static unsigned backoff_ms(const struct service *service)
 {
 	const struct service_config *config = service->config;
-	unsigned doublings = service->failures ? service->failures - 1 : 0;
+	unsigned n = service->failures + service->stalls;
+	unsigned doublings = n ? n - 1 : 0;
 	uint64_t ms = doublings < 32 ? (uint64_t)config->backoff << doublings : config->backoff_max;
 
 	return (unsigned)(ms < config->backoff_max ? ms : config->backoff_max);
@@ -65,7 +70,8 @@ static int64_t pause_ms(const struct step *step, unsigned ms)
 
 /*
  * A process is gone that nobody asked to go: decide between a restart, a quiet end and failure for
- * good.
+ * good. One that never became the program for want of something has not ended: whatever `restart`
+ * and its limit say of ends, it is tried again.
  */
 static void decide_restart(const struct step *step, bool failed)
 {
@@ -74,12 +80,15 @@ static void decide_restart(const struct step *step, bool failed)
 	bool wanted = config->restart == RESTART_ALWAYS ||
 		      (failed && config->restart == RESTART_ON_FAILURE);
 
-	if (!failed)
-		service->failures = 0;
-	else
-		service->failures++;
-	if (!wanted || service_has_finished(service) || service->exec_failed ||
-	    (failed && config->restart_limit && service->failures >= config->restart_limit)) {
+	if (service->stalled) {
+		service->stalls++;
+	} else {
+		service->stalls = 0;
+		service->failures = failed ? service->failures + 1 : 0;
+	}
+	if (!service->stalled &&
+	    (!wanted || service_has_finished(service) || service->exec_failed ||
+	     (failed && config->restart_limit && service->failures >= config->restart_limit))) {
 		enter(step, failed ? SERVICE_FAILED : SERVICE_STOPPED, NEVER);
 		return;
 	}
@@ -97,6 +106,7 @@ static void start(const struct step *step)
 	service->started = step->now;
 	service->started_once = true;
 	service->spoke = service->exec_failed = service->pushed = service->killed = false;
+	service->stalled = pid < 0; /* no fault of the service's */
 	service->status[0] = '\0';
 	if (pid < 0) {
 		service->wait_status = W_EXITCODE(126, 0);
@@ -128,9 +138,30 @@ static void said_ready(const struct step *step)
 		become_ready(step);
 }
 
+/*
+ * Did it fail for want of something that may be there in a moment: memory, processes, descriptors,
+ * a file that nobody writes to? All else is as wrong the next time. The event carries no errno; its
+ * text is the end of `problem`, "STAGE FILE: TEXT".
+ */
+static bool is_passing(const struct service *service)
+{
+	static const int errors[] = { EAGAIN, ENOMEM, ETXTBSY, ENFILE, EMFILE, EIO };
+	size_t length = strlen(service->problem);
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		char end[64];
+		size_t n = (size_t)snprintf(end, sizeof(end), ": %s", strerror(errors[i]));
+
+		if (n <= length && streq(service->problem + length - n, end))
+			return true;
+	}
+	return false;
+}
+
 static void exec_failed(const struct step *step)
 {
 	step->service->exec_failed = true;
+	step->service->stalled = is_passing(step->service);
 }
 
 static void describe_end(struct service *service)
@@ -289,12 +320,22 @@ static void stop_ready(const struct step *step)
 /* It is being ended already: only what follows changes. */
 static void stop_ending(const struct step *step)
 {
+	int64_t latest = step->service->latest;
+
 	enter(step, SERVICE_STOPPING, step->service->deadline);
+	step->service->latest = latest;
 }
 
 static void retry(const struct step *step)
 {
 	enter(step, SERVICE_WAITING, NEVER);
+}
+
+/* Failed for good, and yet somebody cannot do without it: it has all its attempts once more. */
+static void forgive(const struct step *step)
+{
+	step->service->failures = 0;
+	retry(step);
 }
 
 static void ignore(const struct step *step)
@@ -314,7 +355,7 @@ static action_fn *const actions[N_SERVICE_STATES][N_SERVICE_EVENTS] = {
 	[SERVICE_HOLDING]  = { ignore, ignore, exec_failed, send_stop, send_stop,  stopped, send_stop,  ignore,  ignore },
 	[SERVICE_STOPPING] = { ignore, ignore, exec_failed, ignore,    ignore,     stopped, force,      starved_stopping, ignore },
 	[SERVICE_STOPPED]  = { start,  ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
-	[SERVICE_FAILED]   = { ignore, ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
+	[SERVICE_FAILED]   = { forgive, ignore, ignore,      ignore,    ignore,     ignore,  ignore,     ignore,  ignore },
 };
 /* clang-format on */
 
@@ -347,8 +388,10 @@ void service_feed(struct service *service, int64_t now)
 
 void service_extend(struct service *service, int64_t ms, int64_t now)
 {
-	if (service->deadline != NEVER && !service->killed && now + ms > service->deadline)
-		service->deadline = now + ms;
+	int64_t wanted = now + ms < service->latest ? now + ms : service->latest;
+
+	if (service->deadline != NEVER && !service->killed && wanted > service->deadline)
+		service->deadline = wanted;
 }
 
 int64_t service_next_deadline(const struct service *service)

@@ -24,6 +24,12 @@
 #define SERVICE_JITTER_PERCENT 10
 
 /*
+ * An end that takes its time may ask for more (EXTEND_TIMEOUT_USEC), but not for ever: this much on
+ * top of the time that it was given.
+ */
+#define SERVICE_EXTEND_MAX_MS 60000
+
+/*
  * How long a stop signal waits for the first word of a child that has not set up its signals yet.
  */
 #define SERVICE_HOLD_MS 1000
@@ -43,7 +49,7 @@ enum service_state {
 };
 
 enum service_event {
-	SERVICE_START,	     /* its conditions are met */
+	SERVICE_START,	     /* its conditions are met; after FAILED: it is needed all the same */
 	SERVICE_EXECED,	     /* the child became the program */
 	SERVICE_EXEC_FAILED, /* it could not; it is about to exit */
 	SERVICE_SPOKE,	     /* a datagram of its own arrived */
@@ -62,15 +68,19 @@ struct service {
 	int64_t since;	   /* of the state, CLOCK_MONOTONIC ms like every time here */
 	int64_t started;   /* last fork */
 	int64_t deadline;  /* of the state; NEVER if it has none */
+	int64_t latest;	   /* how far the deadline can be put off */
 	int64_t starves;   /* when the watchdog bites; NEVER without one */
 	int wait_status;   /* of the last process, as waitpid(2) has it */
 	unsigned failures; /* in a row */
+	unsigned stalls;   /* starts in a row that came to nothing through no fault of its own */
 	unsigned restarts; /* in all */
 	bool started_once;
 	bool spoke;	  /* the process sent a datagram */
 	bool exec_failed; /* the process never became the program */
+	bool stalled;	  /* nor was it the service's fault: the next time it may */
 	bool pushed;	  /* it was told to end because of a fault: its code is an answer to that */
 	bool killed;	  /* SIGKILL was sent to the process */
+	bool forgiven;	  /* it had failed for good and got another chance in mid-stop */
 	bool reload_due;  /* it was starting at a SIGHUP: it is told as soon as it is ready */
 	bool reloading;	  /* it said RELOADING=1 and nothing since */
 	int stop_value;	  /* goes along with the stop signal, see lib/wire.h */
@@ -88,8 +98,8 @@ void service_event(struct service *service, enum service_event event, const stru
 /** service_feed() - WATCHDOG=1 arrived. */
 void service_feed(struct service *service, int64_t now);
 
-/** service_extend() - EXTEND_TIMEOUT_USEC: the state's deadline is @ms from now, if that is later.
- */
+/** service_extend() - EXTEND_TIMEOUT_USEC: the state's deadline is @ms from now, if that is later;
+ * for one that is being ended at most SERVICE_EXTEND_MAX_MS later than it was. */
 void service_extend(struct service *service, int64_t ms, int64_t now);
 
 /** service_next_deadline() - When the service wants to be looked at; NEVER: not before something

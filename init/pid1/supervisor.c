@@ -275,6 +275,31 @@ void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
 	}
 }
 
+/*
+ * What failed for good may be what the guest cannot be shut down without, such as libvirtd: each
+ * gets one more chance while the guest lives and has time. From the last to the first: who is
+ * waiting needs those that it is after.
+ */
+static void forgive_needed(struct supervisor *supervisor, int64_t now)
+{
+	if (supervisor->phase != PHASE_STOP || !guest_lives(supervisor) ||
+	    now >= supervisor->stop_deadline)
+		return;
+	for (size_t i = supervisor->n_services; i-- > 0;) {
+		struct service *service = &supervisor->services[i];
+
+		/* Where SIGKILL did not help, the old process may still be there. */
+		if (service->state != SERVICE_FAILED || service == supervisor->main ||
+		    service->forgiven || service->killed ||
+		    !has_living_dependents(supervisor, service))
+			continue;
+		service->forgiven = true;
+		log_warning("%s failed for good, but the guest's end needs it: starting it again",
+			    service->config->name);
+		supervisor_event(supervisor, service, SERVICE_START, now);
+	}
+}
+
 static void step_services(struct supervisor *supervisor, int64_t now)
 {
 	for (size_t i = 0; i < supervisor->n_services; i++) {
@@ -285,6 +310,7 @@ static void step_services(struct supervisor *supervisor, int64_t now)
 		if (service->deadline <= now)
 			supervisor_event(supervisor, service, SERVICE_DEADLINE, now);
 	}
+	forgive_needed(supervisor, now);
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = &supervisor->services[i];
 		/*

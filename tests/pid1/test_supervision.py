@@ -3,8 +3,10 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -230,6 +232,18 @@ class Restarts(Case):
         pid1 = self.start(script("s", "sleep 60 exit 3", type="notify", backoff="1ms", restart_limit=3, healthy_after="30ms"))
         pid1.wait_state("s", "failed")
         pid1.stop()
+
+    def test_exec_stalls(self):
+        """The program cannot be executed for the moment, because somebody writes to it: that is no failure."""
+        with tempfile.TemporaryDirectory() as directory:
+            program = shutil.copy("/bin/sleep", os.path.join(directory, "program"))
+            with open(program, "r+b"):
+                pid1 = self.start(service("s", "600", program=program, restart="no", restart_limit=1, backoff="10ms",
+                                          backoff_max="50ms"))
+                pid1.wait_status(lambda status: service_in(status, "s")["restarts"] > 5)
+                self.assertEqual(service_in(pid1.status(), "s")["problem"], f"exec {program}: Text file busy")
+            pid1.wait_state("s", "ready")
+            pid1.stop()
 
     def test_policies(self):
         pid1 = self.start([script("no", "exit 1", restart="no"), script("clean", "exit 0", restart="on-failure"),

@@ -286,6 +286,24 @@ static void test_bad_values(void **state)
 	       "30: [service s] environment: \"'A\" has an unclosed quote\n");
 }
 
+/* Without a pause there would be hundreds of restarts a second, without stop-timeout no SIGKILL
+ * ever. */
+static void test_shortest(void **state)
+{
+	struct config *config;
+
+	refuse(*state, "[service s]\nexec = a\nbackoff = 0\nbackoff-max = 0s\nstop-timeout = 0ms\n",
+	       "3: [service s] backoff: \"0\" is shorter than 1 ms\n"
+	       "4: [service s] backoff-max: \"0s\" is shorter than 1 ms\n"
+	       "5: [service s] stop-timeout: \"0ms\" is shorter than 1 ms\n");
+	config = load(*state, "[service s]\nexec = a\nbackoff = 1ms\nbackoff-max = 1ms\n"
+			      "stop-timeout = 1ms\n");
+	assert_int_equal(config->services[0].backoff, 1);
+	assert_int_equal(config->services[0].backoff_max, 1);
+	assert_int_equal(config->services[0].stop_timeout, 1);
+	config_free(config);
+}
+
 /** order() - The services' names in the order that they are started in. */
 static const char *order(const struct config *config, char buffer[static 256])
 {
@@ -427,10 +445,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_guest),      TEST(test_others),
 		TEST(test_service),    TEST(test_service_defaults),
-		TEST(test_bad_values), TEST(test_sort),
-		TEST(test_disabled),   TEST(test_cycle),
-		TEST(test_relations),  TEST(test_limits),
-		TEST(test_keys),       TEST(test_unset),
+		TEST(test_bad_values), TEST(test_shortest),
+		TEST(test_sort),       TEST(test_disabled),
+		TEST(test_cycle),      TEST(test_relations),
+		TEST(test_limits),     TEST(test_keys),
+		TEST(test_unset),
 	};
 
 	return cmocka_run_group_tests_name("config_services", tests, NULL, NULL);

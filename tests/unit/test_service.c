@@ -378,7 +378,8 @@ static void test_stop_settings(void **state)
 	assert_true(f->service.deadline == T0 + INT64_C(4294967294));
 }
 
-/* No process can be made: that is a failure like any other, with its wait and its limit. */
+/* No process can be made: that has its wait, but it is no fault of the service's and has no limit.
+ */
 static void test_spawn_fails(void **state)
 {
 	struct fixture *f = *state;
@@ -394,10 +395,61 @@ static void test_spawn_fails(void **state)
 	event(f, SERVICE_START, T0 + 100);
 	in_state(f, SERVICE_STARTING);
 	f->fake.spawn_error = -ENOMEM;
+	f->config.restart = RESTART_NO;
 	put_into(f, SERVICE_WAITING);
-	f->service.failures = 3;
+	f->service.failures = 0;
+	for (int i = 0; i < 20; i++) {
+		event(f, SERVICE_START, T0);
+		in_state(f, SERVICE_BACKOFF);
+		assert_true(f->service.deadline == T0 + (i < 4 ? 100 << i : 1000));
+		event(f, SERVICE_DEADLINE, T0);
+	}
+	assert_int_equal(f->service.failures, 0);
+	/* What it does once it runs counts as ever, and the pauses begin anew. */
+	f->fake.spawn_error = 0;
+	f->config.restart = RESTART_ON_FAILURE;
 	event(f, SERVICE_START, T0);
-	in_state(f, SERVICE_FAILED);
+	exits(f, EXITED(1), T0);
+	in_state(f, SERVICE_BACKOFF);
+	assert_int_equal(f->service.failures, 1);
+	assert_true(f->service.deadline == T0 + 100);
+}
+
+/* What was wanting when it was to become the program may be there the next time. */
+static void test_exec_stalls(void **state)
+{
+	static const struct {
+		int error;
+		bool passes;
+	} cases[] = { { EAGAIN, true },	  { ENOMEM, true },	  { ETXTBSY, true },
+		      { ENFILE, true },	  { EMFILE, true },	  { EIO, true },
+		      { ENOENT, false },  { EACCES, false },	  { ENOTDIR, false },
+		      { ENOEXEC, false }, { ELOOP, false },	  { EISDIR, false },
+		      { EPERM, false },	  { ENAMETOOLONG, false } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		f->config.restart_limit = 1;
+		put_into(f, SERVICE_WAITING);
+		f->service.failures = 0;
+		event(f, SERVICE_START, T0);
+		snprintf(f->service.problem, sizeof(f->service.problem), "exec /x: %s",
+			 strerror(cases[i].error));
+		event(f, SERVICE_EXEC_FAILED, T0);
+		exits(f, EXITED(126), T0);
+		in_state(f, cases[i].passes ? SERVICE_BACKOFF : SERVICE_FAILED);
+		assert_int_equal(f->service.failures, !cases[i].passes);
+		assert_int_equal(service_exit_code(&f->service), 126);
+		if (!cases[i].passes)
+			continue;
+		assert_true(f->service.deadline == T0 + 100);
+		/* The next process is another one. */
+		event(f, SERVICE_DEADLINE, T0 + 100);
+		event(f, SERVICE_START, T0 + 100);
+		assert_false(f->service.stalled);
+		exits(f, EXITED(126), T0 + 100);
+		in_state(f, SERVICE_FAILED);
+	}
 }
 
 /* There is no such program: starting it again would change nothing. */
@@ -427,6 +479,7 @@ static void test_extend(void **state)
 	struct fixture *f = *state;
 
 	put_into(f, SERVICE_STARTING);
+	f->service.latest = NEVER;
 	service_extend(&f->service, 10, T0);
 	assert_true(f->service.deadline == T0 + 50);
 	service_extend(&f->service, 51, T0);
@@ -441,19 +494,61 @@ static void test_extend(void **state)
 	assert_true(f->service.deadline == T0 + 50);
 }
 
+/* Who is being ended and asks for more time for ever is killed all the same. */
+static void test_extend_for_ever(void **state)
+{
+	static const enum service_event ends[] = { SERVICE_STOP, SERVICE_STARVED };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		int64_t given = ends[i] == SERVICE_STOP ? 3009 : 3000;
+		int64_t now = T0;
+
+		put_into(f, SERVICE_READY);
+		event(f, ends[i], T0);
+		assert_true(f->service.deadline == T0 + given);
+		for (; now < f->service.deadline && now < T0 + 1000000; now += 1000)
+			service_extend(&f->service, 5000, now);
+		assert_true(f->service.deadline == T0 + given + SERVICE_EXTEND_MAX_MS);
+		/* Asked to stop meanwhile: that buys no time either. */
+		if (ends[i] == SERVICE_STARVED)
+			event(f, SERVICE_STOP, T0 + 10000);
+		service_extend(&f->service, INT64_C(1) << 31, T0 + 10000);
+		assert_true(f->service.deadline == T0 + given + SERVICE_EXTEND_MAX_MS);
+		fake_did(&f->fake);
+		event(f, SERVICE_DEADLINE, f->service.deadline);
+		did(f, "kill s KILL 0");
+	}
+	/* A start may take as long as it says. */
+	put_into(f, SERVICE_WAITING);
+	event(f, SERVICE_START, T0);
+	service_extend(&f->service, 1000000, T0);
+	assert_true(f->service.deadline == T0 + 1000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start),	  TEST(test_types),
-		TEST(test_oneshot),	  TEST(test_restart_policies),
-		TEST(test_final_codes),	  TEST(test_backoff),
+		TEST(test_start),
+		TEST(test_types),
+		TEST(test_oneshot),
+		TEST(test_restart_policies),
+		TEST(test_final_codes),
+		TEST(test_backoff),
 		TEST(test_jitter),
-		TEST(test_no_limit),	  TEST(test_clean_restart),
-		TEST(test_healthy_after), TEST(test_start_timeout),
-		TEST(test_watchdog),	  TEST(test_survives_sigkill),
-		TEST(test_hold),	  TEST(test_stop_settings),
-		TEST(test_spawn_fails),	  TEST(test_exec_failed),
+		TEST(test_no_limit),
+		TEST(test_clean_restart),
+		TEST(test_healthy_after),
+		TEST(test_start_timeout),
+		TEST(test_watchdog),
+		TEST(test_survives_sigkill),
+		TEST(test_hold),
+		TEST(test_stop_settings),
+		TEST(test_spawn_fails),
+		TEST(test_exec_failed),
+		TEST(test_exec_stalls),
 		TEST(test_extend),
+		TEST(test_extend_for_ever),
 	};
 
 	return cmocka_run_group_tests_name("service", tests, NULL, NULL);

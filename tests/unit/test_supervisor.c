@@ -260,10 +260,87 @@ static void test_critical_with_guest(void **state)
 		dies(f, A, EXITED(1));
 		pass(f, 1000);
 	}
-	is(f, A, SERVICE_FAILED);
-	did(f, "spawn a=105; spawn a=106; kill m TERM 60000");
+	/* The last is the chance that it gets while others need it. */
+	is(f, A, SERVICE_STARTING);
+	did(f, "spawn a=105; spawn a=106; spawn a=107; kill m TERM 60000");
 	dies(f, M, EXITED(0));
 	assert_int_equal(f->supervisor.exit_code, 12);
+}
+
+/* What the keeper needs to shut the guest down failed for good: it gets one more chance, and what
+ * it needs stays. */
+static void test_forgiven(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.services[B].restart_limit = 1;
+	start_with_guest(f);
+	dies(f, B, EXITED(1));
+	did(f, "spawn b=105; kill m TERM 60000");
+	is(f, A, SERVICE_READY);
+	assert_int_equal(f->supervisor.exit_code, 12);
+	says(f, B, "READY=1");
+	did(f, "");
+	dies(f, M, EXITED(0));
+	did(f, "kill d TERM 0; kill b TERM 0");
+	dies(f, B, EXITED(0));
+	did(f, "kill a TERM 0");
+	assert_int_equal(f->supervisor.exit_code, 12);
+	/* Once. Then what it was after is not needed any more. */
+	again(f);
+	start_with_guest(f);
+	dies(f, B, EXITED(1));
+	did(f, "spawn b=105; kill m TERM 60000");
+	dies(f, B, EXITED(1));
+	is(f, B, SERVICE_FAILED);
+	did(f, "kill a TERM 0");
+	pass(f, 1000);
+	is(f, B, SERVICE_FAILED);
+	assert_int_equal(f->supervisor.exit_code, 12);
+}
+
+/* All that it takes is down: in the order of the start. */
+static void test_forgiven_chain(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.services[A].critical = f->config.services[B].critical = false;
+	f->config.services[A].restart_limit = f->config.services[B].restart_limit = 1;
+	start_with_guest(f);
+	dies(f, A, EXITED(1));
+	dies(f, B, EXITED(1));
+	did(f, "");
+	supervisor_stop(&f->supervisor, "SIGTERM", f->now);
+	step(f);
+	did(f, "spawn a=105; kill m TERM 60000");
+	says(f, A, "READY=1");
+	did(f, "spawn b=106");
+	dies(f, M, EXITED(0));
+	assert_int_equal(f->supervisor.exit_code, 0);
+}
+
+/* Not without a guest, not for nobody, and not when its time is over. */
+static void test_not_forgiven(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.services[B].restart_limit = f->config.services[A].restart_limit = 1;
+	start_all(f);
+	dies(f, B, EXITED(1));
+	did(f, "kill m TERM 60000; kill a TERM 0");
+	again(f);
+	start_with_guest(f);
+	f->supervisor.services[B].killed = true;
+	dies(f, B, EXITED(1));
+	did(f, "kill m TERM 60000; kill a TERM 0");
+	again(f);
+	start_with_guest(f);
+	supervisor_hurry(&f->supervisor, f->now);
+	step(f);
+	did(f, "kill m TERM 1");
+	dies(f, B, EXITED(1));
+	did(f, "kill a TERM 0");
+	is(f, B, SERVICE_FAILED);
 }
 
 /* One that is not critical may fail for good: the container lives on, and says so. */
@@ -284,7 +361,8 @@ static void test_not_critical(void **state)
 	assert_string_equal(supervisor_health(&f->supervisor), "d is failed: exited with 9");
 }
 
-/* No process can be made for a service that is critical, again and again. */
+/* No process can be made for services that are critical, again and again: they wait until one can.
+ */
 static void test_no_process(void **state)
 {
 	struct fixture *f = *state;
@@ -294,14 +372,17 @@ static void test_no_process(void **state)
 	step(f);
 	is(f, A, SERVICE_BACKOFF);
 	is(f, C, SERVICE_BACKOFF);
-	pass(f, 299);
-	assert_int_equal(f->supervisor.phase, PHASE_RUN);
-	f->supervisor.no_children = true;
-	pass(f, 1);
+	pass(f, 300);
 	did(f, "spawn a fails; spawn c fails; spawn a fails; spawn c fails; spawn a fails; spawn c "
 	       "fails");
-	assert_int_equal(f->supervisor.phase, PHASE_DONE);
-	assert_int_equal(f->supervisor.exit_code, 12);
+	pass(f, 60000);
+	assert_int_equal(f->supervisor.phase, PHASE_RUN);
+	assert_null(supervisor_health(&f->supervisor));
+	f->fake.spawn_error = 0;
+	fake_did(&f->fake);
+	pass(f, 1000);
+	is(f, A, SERVICE_STARTING);
+	is(f, C, SERVICE_STARTING);
 }
 
 static void test_kill_at_stop(void **state)
@@ -361,13 +442,23 @@ static void test_watchdog_and_timeouts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start_order),	       TEST(test_restart_of_one),
-		TEST(test_stop_order),	       TEST(test_stop_while_starting),
-		TEST(test_nothing_configured), TEST(test_needed_while_stopping),
-		TEST(test_main_codes),	       TEST(test_main_restarts),
-		TEST(test_critical),	       TEST(test_critical_with_guest),
-		TEST(test_not_critical),       TEST(test_no_process),
-		TEST(test_kill_at_stop),       TEST(test_watchdog_and_timeouts),
+		TEST(test_start_order),
+		TEST(test_restart_of_one),
+		TEST(test_stop_order),
+		TEST(test_stop_while_starting),
+		TEST(test_nothing_configured),
+		TEST(test_needed_while_stopping),
+		TEST(test_main_codes),
+		TEST(test_main_restarts),
+		TEST(test_critical),
+		TEST(test_critical_with_guest),
+		TEST(test_forgiven),
+		TEST(test_forgiven_chain),
+		TEST(test_not_forgiven),
+		TEST(test_not_critical),
+		TEST(test_no_process),
+		TEST(test_kill_at_stop),
+		TEST(test_watchdog_and_timeouts),
 	};
 
 	return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);
