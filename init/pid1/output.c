@@ -11,8 +11,8 @@
 /* PIPE_BUF, so that lines of several writers do not mix. */
 #define OUTPUT_WRITE_MAX ((size_t)4096)
 
-/* What a JSON object needs besides the text: names, the time, the level, a service's name. */
-#define OUTPUT_JSON_FRAME ((size_t)256)
+/* What a line has besides the text, at most: the time, the level, a service's name. */
+#define OUTPUT_FRAME ((size_t)256)
 
 void output_open(struct output *output)
 {
@@ -72,18 +72,42 @@ static const char *colour(enum log_level level)
 	return "";
 }
 
+/*
+ * Copy a text without what a terminal would obey: with an escape sequence or a carriage return a
+ * child could write over the line's beginning, and so make it look like one of PID 1's. C1, which
+ * is two bytes in UTF-8, is obeyed by some as well.
+ */
+static void copy_printable(char *to, const char *from, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)from[i];
+		bool c0 = (byte < ' ' && byte != '\t') || byte == 0x7f;
+		bool c1 =
+			i > 0 && (unsigned char)from[i - 1] == 0xc2 && byte >= 0x80 && byte < 0xa0;
+
+		to[i] = from[i];
+		if (c0 || c1)
+			to[i] = '?';
+		if (c1)
+			to[i - 1] = '?';
+	}
+}
+
 static size_t format_text(const struct output *output, char *line, size_t size,
 			  enum log_level level, const char *module, const char *text, size_t length)
 {
 	const char *paint = output->coloured ? colour(level) : "";
-	int n = snprintf(line, size, "%s%s %s: %.*s%s\n", paint, log_level_name(level), module,
-			 (int)length, text, *paint ? "\x1b[0m" : "");
+	const char *end = *paint ? "\x1b[0m\n" : "\n";
+	size_t n = (size_t)snprintf(line, OUTPUT_FRAME, "%s%s %s: ", paint, log_level_name(level),
+				    module);
 
-	if (n >= (int)size) {
-		line[size - 2] = '\n';
-		return size - 1;
-	}
-	return (size_t)n;
+	if (n >= OUTPUT_FRAME)
+		n = OUTPUT_FRAME - 1;
+	if (length > size - n - sizeof("\x1b[0m\n"))
+		length = size - n - sizeof("\x1b[0m\n");
+	copy_printable(line + n, text, length);
+	memcpy(line + n + length, end, strlen(end));
+	return n + length + strlen(end);
 }
 
 static size_t format_json(char *line, size_t size, enum log_level level, const char *module,
@@ -119,7 +143,7 @@ static size_t whole_characters(const char *text, size_t length)
 /* How much of the text one object holds: JSON may need six bytes for one. */
 static size_t json_piece(const char *text, size_t length)
 {
-	size_t room = OUTPUT_WRITE_MAX - OUTPUT_JSON_FRAME;
+	size_t room = OUTPUT_WRITE_MAX - OUTPUT_FRAME;
 
 	for (size_t i = 0; i < length; i++) {
 		unsigned char byte = (unsigned char)text[i];
