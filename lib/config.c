@@ -15,11 +15,25 @@ void config_complain(struct config_loader *loader, const char *format, ...)
 	char message[1024];
 	va_list arguments;
 
+	/* A wrong file can have millions: they would cost PID 1 its time, and the log its readers.
+	 */
+	if (++loader->n_errors > CONFIG_MAX_MISTAKES)
+		return;
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	loader->n_errors++;
 	loader->report(loader->context, message);
+}
+
+static void complain_of_the_rest(struct config_loader *loader)
+{
+	unsigned n = loader->n_errors;
+
+	if (n <= CONFIG_MAX_MISTAKES)
+		return;
+	loader->n_errors = 0; /* so that this one is listed */
+	config_complain(loader, "the configuration: %u more mistakes are not listed",
+			n - CONFIG_MAX_MISTAKES);
 }
 
 struct config_entry *config_find_entry(const struct config *config, const char *section,
@@ -247,6 +261,20 @@ void config_clear_service(struct service_config *service)
 	free(service->name);
 }
 
+static void read_sources(struct config_loader *loader, const char *file)
+{
+	if (file) {
+		config_read_file(loader, file, true);
+	} else {
+		config_read_file(loader, CONFIG_SHIPPED, true);
+		config_read_file(loader, CONFIG_MAIN, false);
+		config_read_dropins(loader, CONFIG_DROPINS);
+	}
+	/* A variable may be for a section that was not read. */
+	if (!loader->over_limit)
+		config_read_environment(loader);
+}
+
 int config_load(const char *file, config_report_fn *report, void *context,
 		struct config **ret_config)
 {
@@ -255,23 +283,19 @@ int config_load(const char *file, config_report_fn *report, void *context,
 
 	if (!config)
 		return -ENOMEM;
-	if (file) {
-		config_read_file(&loader, file, true);
-	} else {
-		config_read_file(&loader, CONFIG_SHIPPED, true);
-		config_read_file(&loader, CONFIG_MAIN, false);
-		config_read_dropins(&loader, CONFIG_DROPINS);
-	}
-	config_read_environment(&loader);
-
+	read_sources(&loader, file);
 	set_defaults(SECTION_GUEST, &config->guest);
 	set_defaults(SECTION_NETWORK, &config->network);
 	set_defaults(SECTION_STOP, &config->stop);
 	set_defaults(SECTION_HEALTH, &config->health);
 	set_defaults(SECTION_LOG, &config->log);
-	for (size_t i = 0; i < config->n_entries; i++)
-		apply_entry(&loader, &config->entries[i]);
-	config_check(&loader);
+	/* Half a configuration has mistakes that the whole has not. */
+	if (!loader.over_limit) {
+		for (size_t i = 0; i < config->n_entries; i++)
+			apply_entry(&loader, &config->entries[i]);
+		config_check(&loader);
+	}
+	complain_of_the_rest(&loader);
 
 	if (loader.n_errors || loader.out_of_memory) {
 		config_free(config);

@@ -5,7 +5,8 @@
  * Order: shipped defaults, casement.conf, drop-ins by name, environment; the later one wins.
  * `[section] some-key` is CASEMENT_SECTION_SOME_KEY in the environment: section and key joined by
  * `_`, letters in upper case, everything else `_`. Every mistake is reported with file:line and
- * key, or the variable's name, all of them in one run.
+ * key, or the variable's name, all of them in one run: the first CONFIG_MAX_MISTAKES, and how many
+ * more there are. A text that is over a limit is read no further.
  */
 #pragma once
 
@@ -27,6 +28,17 @@
 /* Limits: PID 1 works with fixed tables, so the configuration may not ask for more. */
 #define CONFIG_MAX_SERVICES 32
 #define CONFIG_MAX_DEVICES 32
+
+/*
+ * Limits of the text: PID 1 reads it while it runs, and does nothing else meanwhile. One file,
+ * which has room for FORWARD_TABLE_MAX forwards, one a line; all files; the drop-ins; the keys that
+ * all files set; and the mistakes that are reported one by one.
+ */
+#define CONFIG_MAX_FILE (2 << 20)
+#define CONFIG_MAX_BYTES (4 << 20)
+#define CONFIG_MAX_DROPINS 256
+#define CONFIG_MAX_PAIRS 4096
+#define CONFIG_MAX_MISTAKES 100
 
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
 enum profile { PROFILE_WINDOWS, PROFILE_WINDOWS_VIRTIO, PROFILE_LINUX };
@@ -156,7 +168,7 @@ typedef void config_report_fn(void *context, const char *message);
 /**
  * config_load() - Read and check the whole configuration.
  * @file: this file and the environment and nothing else; NULL: the usual places
- * @report: called once for every mistake, with a complete sentence
+ * @report: called once for every mistake that is listed, with a complete sentence
  * @context: passed to @report
  * @ret_config: filled on success, to be freed with config_free(); untouched on failure
  *

@@ -19,6 +19,9 @@ struct config_loader {
 	config_report_fn *report;
 	void *context;
 	unsigned n_errors;
+	size_t n_bytes; /* of the files so far */
+	size_t n_pairs;
+	bool over_limit; /* the text is too long: what follows is not read */
 	bool out_of_memory;
 };
 

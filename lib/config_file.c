@@ -24,12 +24,13 @@ extern char **environ;
  */
 struct source {
 	struct config_loader *loader;
-	FILE *file;
+	const char *at, *end; /* what is left of the text */
 	const char *path;
 	unsigned line;
 	bool continued; /* the line begins with a blank */
 	bool pending;	/* the line must give a pair, and has not yet */
 	unsigned n_bad; /* lines that gave none */
+	size_t entry;	/* the last pair's */
 };
 
 /*
@@ -66,23 +67,26 @@ static void begin_line(struct source *source, const char *text)
 static char *read_line(char *buffer, int size, void *context)
 {
 	struct source *source = context;
+	const char *newline, *next;
 	size_t length;
 
 	end_line(source);
-	if (!fgets(buffer, size, source->file))
+	if (source->at == source->end || source->loader->over_limit)
 		return NULL;
+	newline = memchr(source->at, '\n', (size_t)(source->end - source->at));
+	next = newline ? newline + 1 : source->end;
+	length = (size_t)(next - source->at);
+	if (length > (size_t)size - 1)
+		length = (size_t)size - 1;
+	memcpy(buffer, source->at, length);
+	buffer[length] = '\0';
+	source->at = next;
 	begin_line(source, buffer);
-	length = strlen(buffer);
 	if (length + 1 == (size_t)size && buffer[length - 1] != '\n') {
-		int c;
-
 		config_complain(source->loader,
 				"%s:%u: the line is longer than %d bytes: continue it on a second, "
 				"indented line",
 				source->path, source->line, size - 2);
-		do
-			c = fgetc(source->file);
-		while (c != EOF && c != '\n');
 		/* Newer versions of libinih would take the next line for the rest of this one. */
 		buffer[length - 1] = '\n';
 	}
@@ -109,13 +113,43 @@ static void append_to_entry(struct config_loader *loader, struct config_entry *e
 	entry->length += 1 + length;
 }
 
+/* The entry of the pair before, if the line continues it: a value may have a million lines. */
+static struct config_entry *continued_entry(const struct source *source, const char *section,
+					    const char *key)
+{
+	const struct config *config = source->loader->config;
+	struct config_entry *entry =
+		source->entry < config->n_entries ? &config->entries[source->entry] : NULL;
+
+	return entry && source->continued && entry->line && streq(entry->source, source->path) &&
+			       streq(entry->section, section) && streq(entry->key, key)
+		       ? entry
+		       : NULL;
+}
+
 static int handle_pair(void *context, const char *section, const char *key, const char *value)
 {
 	struct source *source = context;
-	struct config_entry *entry = config_find_entry(source->loader->config, section, key);
-	bool ours = entry && entry->line && streq(entry->source, source->path);
+	struct config_entry *entry = continued_entry(source, section, key);
+	bool ours;
 
 	source->pending = false;
+	if (entry) {
+		append_to_entry(source->loader, entry, value);
+		return 1;
+	}
+	/* Each is compared with all others. */
+	if (source->loader->n_pairs++ == CONFIG_MAX_PAIRS) {
+		config_complain(source->loader,
+				"%s:%u: the configuration has more than %d keys: remove some",
+				source->path, source->line, CONFIG_MAX_PAIRS);
+		source->loader->over_limit = true;
+		return 1;
+	}
+	entry = config_find_entry(source->loader->config, section, key);
+	ours = entry && entry->line && streq(entry->source, source->path);
+	source->entry = entry ? (size_t)(entry - source->loader->config->entries)
+			      : source->loader->config->n_entries;
 	if (ours && source->continued)
 		append_to_entry(source->loader, entry, value);
 	else if (ours)
@@ -130,48 +164,106 @@ static int handle_pair(void *context, const char *section, const char *key, cons
 /**
  * open_regular() - Open a file of which reading cannot block: PID 1 does so while it runs.
  *
- * Return: 0, -ENXIO if it is not a regular file, or -errno.
+ * Return: 0, -ENXIO if it is not a regular file, -EFBIG if it is larger than a configuration may
+ * be, or -errno.
  */
-static int open_regular(const char *path, FILE **ret_file)
+static int open_regular(const char *path, int *ret_fd)
 {
 	/* Otherwise a FIFO would wait for its other end, and a terminal would become PID 1's. */
 	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat status;
-	FILE *file;
 
 	/* ENXIO is what open() says of a socket. */
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return -ENXIO;
-	file = fdopen(fd, "r");
-	if (!file)
-		return -errno;
-	take_fd(&fd);
-	*ret_file = file;
+	if (status.st_size > CONFIG_MAX_FILE)
+		return -EFBIG;
+	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+/**
+ * read_text() - Read a whole file, whatever size it said it had: it may grow.
+ *
+ * Return: 0, or as open_regular().
+ */
+static int read_text(const char *path, char **ret_text, size_t *ret_length)
+{
+	autofree char *text = NULL;
+	autoclose int fd = -1;
+	size_t length = 0;
+	ssize_t n;
+	int r = open_regular(path, &fd);
+
+	if (r < 0)
+		return r;
+	/* One more than may be; what is not read takes no memory. */
+	text = malloc(CONFIG_MAX_FILE + 1);
+	if (!text)
+		return -ENOMEM;
+	while ((n = read(fd, text + length, CONFIG_MAX_FILE + 1 - length)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			length += (size_t)n;
+		if (length > CONFIG_MAX_FILE)
+			return -EFBIG;
+	}
+	*ret_text = text;
+	text = NULL;
+	*ret_length = length;
+	return 0;
+}
+
+static void complain_file(struct config_loader *loader, const char *path, bool required, int error)
+{
+	switch (error) {
+	case -ENXIO: config_complain(loader, "%s: is not a regular file", path); break;
+	case -EFBIG:
+		config_complain(loader,
+				"%s: is larger than %d bytes: make it shorter, forwards by means "
+				"of ranges",
+				path, CONFIG_MAX_FILE);
+		loader->over_limit = true;
+		break;
+	case -ENOMEM: loader->out_of_memory = true; break;
+	default:
+		if (required || error != -ENOENT)
+			config_complain(loader, "%s: cannot be read: %s", path, strerror(-error));
+	}
 }
 
 void config_read_file(struct config_loader *loader, const char *path, bool required)
 {
-	autofclose FILE *file = NULL;
-	struct source source = { .loader = loader, .path = path };
+	struct source source = { .loader = loader, .path = path, .entry = SIZE_MAX };
+	autofree char *text = NULL;
+	size_t length;
 	int r, first_bad;
 
-	r = open_regular(path, &file);
-	if (r == -ENXIO)
-		config_complain(loader, "%s: is not a regular file", path);
-	else if (r < 0 && (required || r != -ENOENT))
-		config_complain(loader, "%s: cannot be read: %s", path, strerror(-r));
-	if (r < 0)
+	if (loader->over_limit)
 		return;
-	source.file = file;
+	r = read_text(path, &text, &length);
+	if (r < 0) {
+		complain_file(loader, path, required, r);
+		return;
+	}
+	loader->n_bytes += length;
+	if (loader->n_bytes > CONFIG_MAX_BYTES) {
+		config_complain(loader,
+				"%s: is more than the rest of the %d bytes that all files may "
+				"have: make them shorter",
+				path, CONFIG_MAX_BYTES);
+		loader->over_limit = true;
+		return;
+	}
+	source.at = text;
+	source.end = text + length;
 	first_bad = ini_parse_stream(read_line, &source, handle_pair, &source);
 	if (first_bad > 0 && !source.n_bad)
 		config_complain(loader, "%s:%d: is neither a [section] nor a key = value line",
 				path, first_bad);
-	if (ferror(file))
-		config_complain(loader, "%s: cannot be read: %s", path, strerror(errno));
 }
 
 static int is_dropin(const struct dirent *entry)
@@ -191,6 +283,11 @@ void config_read_dropins(struct config_loader *loader, const char *directory)
 			config_complain(loader, "%s: cannot be read: %s", directory,
 					strerror(errno));
 		return;
+	}
+	if (n > CONFIG_MAX_DROPINS) {
+		config_complain(loader, "%s: has more than %d drop-ins: join some", directory,
+				CONFIG_MAX_DROPINS);
+		loader->over_limit = true;
 	}
 	for (int i = 0; i < n; i++) {
 		autofree char *path = NULL;

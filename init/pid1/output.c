@@ -8,6 +8,12 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+/* PIPE_BUF, so that lines of several writers do not mix. */
+#define OUTPUT_WRITE_MAX ((size_t)4096)
+
+/* What a line has besides the text, at most: the time, the level, a service's name. */
+#define OUTPUT_FRAME ((size_t)256)
+
 void output_open(struct output *output)
 {
 	struct stat status;
@@ -66,18 +72,42 @@ static const char *colour(enum log_level level)
 	return "";
 }
 
+/*
+ * Copy a text without what a terminal would obey: with an escape sequence or a carriage return a
+ * child could write over the line's beginning, and so make it look like one of PID 1's. C1, which
+ * is two bytes in UTF-8, is obeyed by some as well.
+ */
+static void copy_printable(char *to, const char *from, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)from[i];
+		bool c0 = (byte < ' ' && byte != '\t') || byte == 0x7f;
+		bool c1 =
+			i > 0 && (unsigned char)from[i - 1] == 0xc2 && byte >= 0x80 && byte < 0xa0;
+
+		to[i] = from[i];
+		if (c0 || c1)
+			to[i] = '?';
+		if (c1)
+			to[i - 1] = '?';
+	}
+}
+
 static size_t format_text(const struct output *output, char *line, size_t size,
 			  enum log_level level, const char *module, const char *text, size_t length)
 {
 	const char *paint = output->coloured ? colour(level) : "";
-	int n = snprintf(line, size, "%s%s %s: %.*s%s\n", paint, log_level_name(level), module,
-			 (int)length, text, *paint ? "\x1b[0m" : "");
+	const char *end = *paint ? "\x1b[0m\n" : "\n";
+	size_t n = (size_t)snprintf(line, OUTPUT_FRAME, "%s%s %s: ", paint, log_level_name(level),
+				    module);
 
-	if (n >= (int)size) {
-		line[size - 2] = '\n';
-		return size - 1;
-	}
-	return (size_t)n;
+	if (n >= OUTPUT_FRAME)
+		n = OUTPUT_FRAME - 1;
+	if (length > size - n - sizeof("\x1b[0m\n"))
+		length = size - n - sizeof("\x1b[0m\n");
+	copy_printable(line + n, text, length);
+	memcpy(line + n + length, end, strlen(end));
+	return n + length + strlen(end);
 }
 
 static size_t format_json(char *line, size_t size, enum log_level level, const char *module,
@@ -97,30 +127,58 @@ static size_t format_json(char *line, size_t size, enum log_level level, const c
 	return json.length + 1;
 }
 
+/* How much of the text is whole characters of UTF-8: all but the beginning of one at its end. */
+static size_t whole_characters(const char *text, size_t length)
+{
+	for (size_t back = 1; back < 4 && back < length; back++) {
+		unsigned char byte = (unsigned char)text[length - back];
+		size_t needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+
+		if ((byte & 0xc0) != 0x80)
+			return needed > back ? length - back : length;
+	}
+	return length;
+}
+
+/* How much of the text one object holds: JSON may need six bytes for one. */
+static size_t json_piece(const char *text, size_t length)
+{
+	size_t room = OUTPUT_WRITE_MAX - OUTPUT_FRAME;
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)text[i];
+		size_t needed = 1;
+
+		if (byte < ' ' || byte == 0x7f)
+			needed = 6;
+		else if (byte >= 0x80)
+			needed = 3; /* one that is no UTF-8; others need less */
+		else if (byte == '"' || byte == '\\')
+			needed = 2;
+		if (needed > room)
+			return whole_characters(text, i);
+		room -= needed;
+	}
+	return length;
+}
+
 static bool write_line(struct output *output, enum log_level level, const char *module,
 		       const char *text, size_t length)
 {
-	/*
-	 * At most PIPE_BUF, so that lines of several writers do not mix; JSON may need six bytes
-	 * for one.
-	 */
-	char line[4096];
+	char line[OUTPUT_WRITE_MAX];
 	size_t n = output->format == LOG_FORMAT_JSON
-			   ? format_json(line, sizeof(line), level, module, text,
-					 length < 600 ? length : 600)
+			   ? format_json(line, sizeof(line), level, module, text, length)
 			   : format_text(output, line, sizeof(line), level, module, text, length);
 
 	return write_whole(output, line, n);
 }
 
-void output_line(struct output *output, enum log_level level, const char *module, const char *text,
-		 size_t length)
+static void write_or_count(struct output *output, enum log_level level, const char *module,
+			   const char *text, size_t length)
 {
 	char notice[80];
 	int n;
 
-	if ((unsigned)level > output->level)
-		return;
 	if (output->dropped) {
 		n = snprintf(notice, sizeof(notice), "%llu lines were dropped: nobody read the log",
 			     (unsigned long long)output->dropped);
@@ -131,6 +189,20 @@ void output_line(struct output *output, enum log_level level, const char *module
 		output->dropped++;
 		output->dropped_in_all++;
 	}
+}
+
+void output_line(struct output *output, enum log_level level, const char *module, const char *text,
+		 size_t length)
+{
+	if ((unsigned)level > output->level)
+		return;
+	do {
+		size_t n = output->format == LOG_FORMAT_JSON ? json_piece(text, length) : length;
+
+		write_or_count(output, level, module, text, n);
+		text += n;
+		length -= n;
+	} while (length);
 }
 
 void output_sink(void *context, enum log_level level, const char *text, size_t length)
@@ -252,8 +324,8 @@ size_t output_pipe_drain(struct output *output, struct output_pipe *pipe, const 
 	if (begin == 0 && pipe->length == sizeof(pipe->line)) {
 		/* A piece of a line is not the last piece once more. */
 		pipe->last = 0;
-		write_child_line(output, pipe, module, pipe->line, pipe->length);
-		begin = pipe->length;
+		begin = whole_characters(pipe->line, pipe->length);
+		write_child_line(output, pipe, module, pipe->line, begin);
 	}
 	pipe->length -= begin;
 	memmove(pipe->line, pipe->line + begin, pipe->length);

@@ -3,6 +3,8 @@
 #include "lib/config_adopt.h"
 #include "lib/log.h"
 
+#include <malloc.h>
+
 static void take_mistake(void *context, const char *message)
 {
 	log_error("%s", message);
@@ -30,16 +32,12 @@ static void tell_change(void *context, enum config_change change, const char *se
 	}
 }
 
-void reconfigure(struct pid1 *pid1, int64_t now)
+static void read_again(struct pid1 *pid1, int64_t now)
 {
 	struct config_mistakes mistakes = { 0 };
 	struct config *next = NULL;
 	char reason[160];
 
-	if (pid1->supervisor.phase != PHASE_RUN) {
-		log_debug("SIGHUP: stopping: nothing is read again");
-		return;
-	}
 	if (config_load(pid1->config_file, take_mistake, &mistakes, &next) < 0) {
 		if (!mistakes.n)
 			take_mistake(&mistakes, "the configuration: out of memory");
@@ -52,4 +50,15 @@ void reconfigure(struct pid1 *pid1, int64_t now)
 	output_configure(&pid1->output, &pid1->config->log);
 	log_set_level(pid1->config->log.level);
 	supervisor_reload(&pid1->supervisor, now);
+}
+
+void reconfigure(struct pid1 *pid1, int64_t now)
+{
+	if (pid1->supervisor.phase != PHASE_RUN) {
+		log_debug("SIGHUP: stopping: nothing is read again");
+		return;
+	}
+	read_again(pid1, now);
+	/* Nothing else allocates: glibc would keep what reading took for as long as PID 1 lives. */
+	malloc_trim(0);
 }

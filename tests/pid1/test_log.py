@@ -77,6 +77,26 @@ class Lines(Case):
         self.assertEqual({entry["module"] for entry in entries}, {"a", "casement"})
         self.assertTrue(all(abs(entry["time_ms"] / 1000 - time.time()) < 3600 for entry in entries))
 
+    def test_control_characters(self):
+        """A service cannot write over the beginning of its line, and nothing behind a zero byte is lost."""
+        say = r"printf 'before\000after\n\033[2Jesc\rerror casement: faked\n'"
+        pid1 = self.start([service("a", "-c", say, program="/bin/sh", restart="no")])
+        pid1.wait_state("a", "stopped")
+        pid1.stop()
+        self.assertLines(pid1, ["info a: before?after", "info a: ?[2Jesc?error casement: faked"], "before|faked")
+
+    def test_json_long_lines(self):
+        """Nothing of a line is lost, whatever escapes it needs."""
+        lines = ["0" * 900 + " END", "\x1b" * 900 + " END"]
+        say = r"printf '%0900d END\n' 0; printf '%0900d END\n' 0 | tr 0 '\033'"
+        pid1 = self.start(["[log]\nformat = json\n", service("a", "-c", say, program="/bin/sh", restart="no")])
+        pid1.wait_state("a", "stopped")
+        pid1.stop()
+        entries = [json.loads(line) for line in pid1.lines if line is not None]
+        texts = [entry["text"] for entry in entries if entry["module"] == "a"]
+        self.assertEqual(texts[0], lines[0])
+        self.assertEqual("".join(texts[1:]), lines[1])
+
 
 class Stuck(Case):
     """A full pipe with a reader that does not read: PID 1 does everything else as ever."""

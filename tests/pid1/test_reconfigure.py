@@ -112,20 +112,46 @@ class Reconfigure(Case):
         self.assertEqual(pid1.ask("health"), "ok\n")
         self.assertEqual(pid1.stop(), 0)
 
+    def test_too_much(self):
+        """A file that is too large, one of too many keys: refused at once, and PID 1 answers in between."""
+        pid1 = self.begin()
+        with open(pid1.config, encoding="utf-8") as file:
+            good = file.read()
+        os.truncate(pid1.config, 3 << 30)
+        self.assertRegex(self.hup(pid1)["reason"], "is larger than 2097152 bytes")
+        sections = "".join(f"[service s{i}]\nexec = /bin/true\n" for i in range(40000))
+        self.assertRegex(self.rewrite(pid1, sections)["reason"], "has more than 4096 keys")
+        self.assertRegex(self.rewrite(pid1, "[guest]\n" + "what = 1\n" * 4000)["reason"], r"\(and 100 more, see the log\)")
+        self.assertTrue(pid1.matches("error casement: the configuration: [0-9]+ more mistakes are not listed"))
+        self.assertEqual(self.rewrite(pid1, good[len(MAIN):])["result"], "ok")
+        self.assertEqual(pid1.stop(), 0)
+        self.assertLess(len(pid1.lines), 130)
+
+    def test_large(self):
+        """What a large file takes is given back."""
+        pid1 = self.begin(script("s", "ready pause", type="notify"))
+        self.hup(pid1)
+        before = self.memory(pid1)
+        large = "environment =\n" + "".join(f" V{i}=x\n" for i in range(100000))
+        self.assertEqual(self.rewrite(pid1, script("s", "ready pause", type="notify") + large)["result"], "ok")
+        self.assertLess(self.memory(pid1), before + 256)
+        self.assertEqual(pid1.stop(), 0)
+
+    @staticmethod
+    def memory(pid1):
+        with open(f"/proc/{pid1.pid}/status", encoding="ascii") as file:
+            return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
+
     def test_often(self):
         """A hundred times: no descriptor and no memory is left behind."""
         pid1 = self.begin(script("s", "ready pause", type="notify"))
-
-        def memory():
-            with open(f"/proc/{pid1.pid}/status", encoding="ascii") as file:
-                return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
         for _ in range(20):
             self.hup(pid1)
-        fds, before = pid1.fds(), memory()
+        fds, before = pid1.fds(), self.memory(pid1)
         for _ in range(100):
             self.hup(pid1)
         self.assertEqual(pid1.fds(), fds)
-        self.assertLess(memory(), before + 64)
+        self.assertLess(self.memory(pid1), before + 64)
         self.assertEqual(pid1.stop(), 0)
 
 

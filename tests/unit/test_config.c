@@ -98,6 +98,116 @@ static void test_not_regular(void **state)
 	config_free(config);
 }
 
+/* What a file may have at most, by its size, and by what comes out of it whatever size it has. */
+static void test_size(void **state)
+{
+	static char text[CONFIG_MAX_FILE + 1];
+	struct place *place = *state;
+	struct config *config = NULL;
+
+	memset(text, '#', sizeof(text));
+	for (size_t i = 99; i < sizeof(text); i += 100)
+		text[i] = '\n';
+	memcpy(text, "[guest]\nname = a\n", 17);
+	write_bytes("c", text, sizeof(text) - 1);
+	assert_int_equal(config_load("c", hear, place, &config), 0);
+	assert_string_equal(place->said, "");
+	config_free(config);
+	/* Only that is said: the text itself is not read. A variable of one of its sections is
+	 * fine. */
+	memcpy(text, "[guest]\nname : x\n[x]\ny = z\n", 28);
+	write_bytes("c", text, sizeof(text));
+	setenv("CASEMENT_SERVICE_A_EXEC", "/bin/true", 1);
+	refuse_loaded(place,
+		      "c: is larger than 2097152 bytes: make it shorter, forwards by means of "
+		      "ranges\n");
+	unsetenv("CASEMENT_SERVICE_A_EXEC");
+	assert_int_equal(truncate("c", (off_t)3 << 30), 0);
+	refuse_loaded(place,
+		      "c: is larger than 2097152 bytes: make it shorter, forwards by means of "
+		      "ranges\n");
+	/* One that says that it is empty, as one that grows while it is read. */
+	assert_int_equal(unlink("c"), 0);
+	assert_int_equal(symlink("/proc/kallsyms", "c"), 0);
+	if (access("c", R_OK) == 0)
+		refuse_loaded(
+			place,
+			"c: is larger than 2097152 bytes: make it shorter, forwards by means of "
+			"ranges\n");
+}
+
+static void test_size_of_all(void **state)
+{
+	static char text[CONFIG_MAX_BYTES / 3];
+	struct place *place = *state;
+	struct config *config = calloc(1, sizeof(*config));
+	struct config_loader loader = { .config = config, .report = hear, .context = place };
+
+	assert_non_null(config);
+	memset(text, '\n', sizeof(text));
+	write_bytes("c", text, sizeof(text));
+	for (unsigned i = 0; i < 3; i++)
+		config_read_file(&loader, "c", true);
+	assert_string_equal(place->said, "");
+	write_file("d", "\n\n");
+	for (unsigned i = 0; i < 2; i++)
+		config_read_file(&loader, "d", true);
+	assert_string_equal(place->said,
+			    "d: is more than the rest of the 4194304 bytes that all files "
+			    "may have: make them shorter\n");
+	config_free(config);
+}
+
+/* Each pair is compared with every other one: those that are set a second time count as well, the
+ * lines of a value do not. */
+static void test_pairs(void **state)
+{
+	static char text[CONFIG_MAX_PAIRS * 32];
+	struct place *place = *state;
+	size_t length = 0;
+
+	for (unsigned i = 0; i < 32; i++)
+		length += (size_t)sprintf(text + length, "[service s%u]\nexec = /bin/true\n", i);
+	length += (size_t)sprintf(text + length, "environment = A=1\n");
+	for (unsigned i = 0; i < CONFIG_MAX_PAIRS; i++)
+		length += (size_t)sprintf(text + length, " B%u=1\n", i);
+	config_free(load(place, text));
+	length = 0;
+	for (unsigned i = 0; i <= CONFIG_MAX_PAIRS; i++)
+		length += (size_t)sprintf(text + length, "[service s%u]\nx = 1\n", i);
+	refuse(place, text, "c:8194: the configuration has more than 4096 keys: remove some\n");
+	length = (size_t)sprintf(text, "[guest]\n");
+	for (unsigned i = 0; i <= CONFIG_MAX_PAIRS; i++)
+		length += (size_t)sprintf(text + length, "cpus = 1\n");
+	write_file("c", text);
+	place->said[0] = '\0';
+	assert_int_equal(config_load("c", hear, place, &(struct config *){ NULL }), -EINVAL);
+	assert_non_null(strstr(place->said, "c:101: [guest] cpus is set a second time (line 2"));
+	assert_null(strstr(place->said, "c:103: "));
+	assert_non_null(
+		strstr(place->said, "\nthe configuration: 3996 more mistakes are not listed\n"));
+}
+
+static void test_dropins_limit(void **state)
+{
+	struct place *place = *state;
+	struct config *config = calloc(1, sizeof(*config));
+	struct config_loader loader = { .config = config, .report = hear, .context = place };
+	char path[32];
+
+	assert_non_null(config);
+	for (unsigned i = 0; i <= CONFIG_MAX_DROPINS; i++) {
+		if (i == CONFIG_MAX_DROPINS)
+			config_read_dropins(&loader, "conf.d");
+		snprintf(path, sizeof(path), "conf.d/%u.conf", i);
+		write_file(path, "[guest]\nname = a\n");
+	}
+	assert_string_equal(place->said, "");
+	config_read_dropins(&loader, "conf.d");
+	assert_string_equal(place->said, "conf.d: has more than 256 drop-ins: join some\n");
+	config_free(config);
+}
+
 /* Nor may a drop-in, or a file that may be missing, be anything else. */
 static void test_not_regular_optional(void **state)
 {
@@ -380,6 +490,10 @@ int main(void)
 		TEST(test_missing_file),
 		TEST(test_not_regular),
 		TEST(test_not_regular_optional),
+		TEST(test_size),
+		TEST(test_size_of_all),
+		TEST(test_pairs),
+		TEST(test_dropins_limit),
 		TEST(test_order),
 		TEST(test_environment),
 		TEST(test_environment_mistakes),

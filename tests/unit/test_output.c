@@ -164,11 +164,29 @@ static void test_binary(void **state)
 	assert_non_null(strstr(written(f), "\"text\":\"a\\u0000b\xef\xbf\xbd\\u001b\"}\n"));
 }
 
+/* Nothing that a terminal would obey, and nothing is lost behind a zero byte. */
+static void test_control_characters(void **state)
+{
+	static const char bytes[] = "a\0b\x1b[2Jc\rd\te\x7f\xc2\x9b"
+				    "f\xc2\xa0\xc3\x9b\x01\xc2\n";
+	struct fixture *f = *state;
+
+	child_writes(f, bytes, sizeof(bytes) - 1);
+	is_written(f, "info svc: a?b?[2Jc?d\te???f\xc2\xa0\xc3\x9b?\xc2\n");
+	/* The colour's own escapes stay, even at the end of a line that is cut. */
+	f->output.coloured = true;
+	output_line(&f->output, LOG_LEVEL_ERROR, "m", "\x1b[0m", 4);
+	is_written(f, "\x1b[31merror m: ?[0m\x1b[0m\n");
+	output_line(&f->output, LOG_LEVEL_ERROR, "m", f->text, 8000);
+	assert_true(strlen(written(f)) <= 4096);
+	assert_string_equal(f->text + strlen(f->text) - 5, "\x1b[0m\n");
+}
+
 static void test_json(void **state)
 {
 	struct fixture *f = *state;
 	const struct log_config config = { .level = LOG_LEVEL_WARNING, .format = LOG_FORMAT_JSON };
-	char line[2048], value[1024];
+	char value[1024];
 	size_t length;
 
 	output_configure(&f->output, &config);
@@ -185,12 +203,62 @@ static void test_json(void **state)
 			    "\"a\\\"b\"");
 	assert_true(strtoll(json_find(f->text, length - 1, "time_ms", value, sizeof(value)), NULL,
 			    10) > INT64_C(1600000000000));
-	/* The longest line, every byte of it escaped. */
-	memset(line, '\x01', sizeof(line));
-	output_line(&f->output, LOG_LEVEL_ERROR, "m", line, sizeof(line));
-	length = strlen(written(f));
-	assert_true(length <= 4096);
-	assert_true(json_is_valid(f->text, length - 1));
+}
+
+/** is_in_json() - The objects that were written are whole, none is longer than PIPE_BUF, there are
+ * @n, and their texts are @n_units times @unit. */
+static void is_in_json(struct fixture *f, unsigned n, const char *unit, unsigned n_units)
+{
+	const char *line = written(f), *end;
+	unsigned found = 0;
+
+	for (; (end = strchr(line, '\n')); line = end + 1, n--) {
+		size_t length = (size_t)(end - line), value = 0;
+		static char text[8192];
+
+		assert_true(length < 4096 && json_is_valid(line, length));
+		json_find(line, length, "text", text, sizeof(text));
+		for (value = 1; strncmp(text + value, unit, strlen(unit)) == 0; found++)
+			value += strlen(unit);
+		assert_string_equal(text + value, "\"");
+	}
+	assert_int_equal(n, 0);
+	assert_int_equal(found, n_units);
+}
+
+/* A child's longest line is one object unless escapes make it too long for that: then it is
+ * several, and nothing is lost. No character is cut in two. */
+static void test_json_long_lines(void **state)
+{
+	static const struct {
+		const char *bytes, *unit;
+		unsigned n_bytes, n;
+	} cases[] = {
+		{ "x", "x", 1023, 1 },
+		{ "\"", "\\\"", 1023, 1 },
+		{ "\x01", "\\u0001", 1023, 2 },
+		{ "\xff", "\xef\xbf\xbd", 1023, 1 },
+		{ "\xe2\x82\xac", "\xe2\x82\xac", 1023, 1 },
+		{ "\xe2\x82\xac", "\xe2\x82\xac", 6000, 6 },
+		{ "x", "x", 3000, 3 },
+	};
+	struct fixture *f = *state;
+
+	f->output.format = LOG_FORMAT_JSON;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char line[6001];
+
+		for (unsigned at = 0; at < cases[i].n_bytes; at++)
+			line[at] = cases[i].bytes[at % strlen(cases[i].bytes)];
+		line[cases[i].n_bytes] = '\n';
+		child_writes(f, line, cases[i].n_bytes + 1);
+		is_in_json(f, cases[i].n, cases[i].unit,
+			   cases[i].n_bytes / (unsigned)strlen(cases[i].bytes));
+	}
+	/* The name of a service has up to 40 bytes. */
+	output_line(&f->output, LOG_LEVEL_WARNING, "a-service-of-the-longest-name-there-may-be", "",
+		    0);
+	assert_true(strlen(written(f)) <= 256);
 }
 
 /* A line of PID 1's own that does not fit is cut and still a line. */
@@ -202,8 +270,8 @@ static void test_own_long_line(void **state)
 	memset(line, 'x', sizeof(line));
 	output_line(&f->output, LOG_LEVEL_INFO, "m", line, sizeof(line));
 	output_line(&f->output, LOG_LEVEL_INFO, "m", "next", 4);
-	assert_int_equal(strcspn(written(f), "\n"), 4094);
-	assert_string_equal(f->text + 4095, "info m: next\n");
+	assert_in_range(strcspn(written(f), "\n"), 4080, 4095);
+	assert_string_equal(strchr(f->text, '\n'), "\ninfo m: next\n");
 }
 
 /*
@@ -377,11 +445,22 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_levels),	  TEST(test_child_lines),     TEST(test_prefixes),
-		TEST(test_long_lines),	  TEST(test_binary),	      TEST(test_json),
-		TEST(test_own_long_line), TEST(test_repeated),	      TEST(test_full),
-		TEST(test_broken),	  TEST(test_blocking_stderr), TEST(test_socket_stderr),
-		TEST(test_no_stderr),	  TEST(test_terminal),
+		TEST(test_levels),
+		TEST(test_child_lines),
+		TEST(test_prefixes),
+		TEST(test_long_lines),
+		TEST(test_binary),
+		TEST(test_json),
+		TEST(test_control_characters),
+		TEST(test_json_long_lines),
+		TEST(test_own_long_line),
+		TEST(test_repeated),
+		TEST(test_full),
+		TEST(test_broken),
+		TEST(test_blocking_stderr),
+		TEST(test_socket_stderr),
+		TEST(test_no_stderr),
+		TEST(test_terminal),
 	};
 
 	return cmocka_run_group_tests_name("output", tests, NULL, NULL);
