@@ -87,6 +87,7 @@ static void describe_failure(struct service *service, const struct spawn_failure
 		what = service->config->exec.item[0];
 	else if (failure->stage == SPAWN_DIRECTORY)
 		what = service->config->directory;
+	service->exec_error = failure->error;
 	snprintf(service->problem, sizeof(service->problem), "%s%s%.100s: %s",
 		 spawn_stage_name(failure->stage), what ? " " : "", what ? what : "",
 		 strerror(failure->error));

@@ -140,28 +140,18 @@ static void said_ready(const struct step *step)
 
 /*
  * Did it fail for want of something that may be there in a moment: memory, processes, descriptors,
- * a file that nobody writes to? All else is as wrong the next time. The event carries no errno; its
- * text is the end of `problem`, "STAGE FILE: TEXT".
+ * a file that nobody writes to? All else is as wrong the next time.
  */
-static bool is_passing(const struct service *service)
+static bool is_passing(int error)
 {
-	static const int errors[] = { EAGAIN, ENOMEM, ETXTBSY, ENFILE, EMFILE, EIO };
-	size_t length = strlen(service->problem);
-
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		char end[64];
-		size_t n = (size_t)snprintf(end, sizeof(end), ": %s", strerror(errors[i]));
-
-		if (n <= length && streq(service->problem + length - n, end))
-			return true;
-	}
-	return false;
+	return error == EAGAIN || error == ENOMEM || error == ETXTBSY || error == ENFILE ||
+	       error == EMFILE || error == EIO;
 }
 
 static void exec_failed(const struct step *step)
 {
 	step->service->exec_failed = true;
-	step->service->stalled = is_passing(step->service);
+	step->service->stalled = is_passing(step->service->exec_error);
 }
 
 static void describe_end(struct service *service)

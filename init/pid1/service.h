@@ -77,6 +77,7 @@ struct service {
 	bool started_once;
 	bool spoke;	  /* the process sent a datagram */
 	bool exec_failed; /* the process never became the program */
+	int exec_error;	  /* why, an errno; set before the event */
 	bool stalled;	  /* nor was it the service's fault: the next time it may */
 	bool pushed;	  /* it was told to end because of a fault: its code is an answer to that */
 	bool killed;	  /* SIGKILL was sent to the process */

@@ -433,8 +433,7 @@ static void test_exec_stalls(void **state)
 		put_into(f, SERVICE_WAITING);
 		f->service.failures = 0;
 		event(f, SERVICE_START, T0);
-		snprintf(f->service.problem, sizeof(f->service.problem), "exec /x: %s",
-			 strerror(cases[i].error));
+		f->service.exec_error = cases[i].error;
 		event(f, SERVICE_EXEC_FAILED, T0);
 		exits(f, EXITED(126), T0);
 		in_state(f, cases[i].passes ? SERVICE_BACKOFF : SERVICE_FAILED);
