@@ -28,14 +28,6 @@ def has_blocked(pid, number):
     return bool(blocked(pid) >> (number - 1) & 1)
 
 
-def has_open(pid, path):
-    """Has the process this file open?"""
-    try:
-        return any(os.readlink(f"/proc/{pid}/fd/{fd}") == path for fd in os.listdir(f"/proc/{pid}/fd"))
-    except FileNotFoundError:
-        return False  # another one was closed meanwhile
-
-
 class Table(Case):
     """The table of signals."""
 
@@ -84,13 +76,21 @@ class Early(Case):
     """A signal before PID 1 has done anything."""
 
     def start_reading(self):
-        """A PID 1 that is stopped in the midst of its configuration, which is long."""
-        pid1 = self.start([KEEPER, "#\n" * 5000000])
-        wait_until(lambda: has_open(pid1.pid, pid1.config), "reading")
-        pid1.kill(signal.SIGSTOP)
-        wait_until(lambda: state_of(pid1.pid) == "T", "stopped")
-        self.assertTrue(has_open(pid1.pid, pid1.config), "it was too fast: make the file longer")
-        return pid1
+        """A PID 1 that is stopped in the midst of its configuration, which is as long as it may be."""
+        for _ in range(20):
+            fifo = self.fifo()
+            pid1 = self.start([KEEPER, "#\n" * 1000000], stage=["await", fifo])
+            with open(fifo, "wb"):
+                pass
+            while os.readlink(f"/proc/{pid1.pid}/exe") != CASEMENT or not has_blocked(pid1.pid, signal.SIGTERM):
+                pass
+            pid1.kill(signal.SIGSTOP)
+            wait_until(lambda: state_of(pid1.pid) == "T", "stopped")  # pylint: disable=cell-var-from-loop
+            if not any("eventpoll" in name for _, name in pid1.open_files()):
+                return pid1
+            pid1.kill(signal.SIGCONT)
+            pid1.stop()
+        raise AssertionError("it was too fast each time")
 
     def test_blocked_before_anything_else(self):
         """While the configuration is read, the signals are blocked long since: nothing is lost, and nothing is started."""
