@@ -36,6 +36,14 @@ static void complain_of_the_rest(struct config_loader *loader)
 			n - CONFIG_MAX_MISTAKES);
 }
 
+struct config_entry *config_recall_entry(const struct config *config, size_t place,
+					 const char *section, const char *key)
+{
+	struct config_entry *entry = place < config->n_entries ? &config->entries[place] : NULL;
+
+	return entry && streq(entry->section, section) && streq(entry->key, key) ? entry : NULL;
+}
+
 struct config_entry *config_find_entry(const struct config *config, const char *section,
 				       const char *key)
 {

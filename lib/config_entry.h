@@ -33,6 +33,10 @@ void config_complain(struct config_loader *loader, const char *format, ...)
 struct config_entry *config_find_entry(const struct config *config, const char *section,
 				       const char *key);
 
+/** config_recall_entry() - The entry at a place, if it is still that key's; NULL: look for it. */
+struct config_entry *config_recall_entry(const struct config *config, size_t place,
+					 const char *section, const char *key);
+
 /** config_set_entry() - Add an entry, or replace the value that an earlier source gave. */
 void config_set_entry(struct config_loader *loader, const char *section, const char *key,
 		      const char *value, const char *source, unsigned line);

@@ -113,28 +113,17 @@ static void append_to_entry(struct config_loader *loader, struct config_entry *e
 	entry->length += 1 + length;
 }
 
-/* The entry of the pair before, if the line continues it: a value may have a million lines. */
-static struct config_entry *continued_entry(const struct source *source, const char *section,
-					    const char *key)
-{
-	const struct config *config = source->loader->config;
-	struct config_entry *entry =
-		source->entry < config->n_entries ? &config->entries[source->entry] : NULL;
-
-	return entry && source->continued && entry->line && streq(entry->source, source->path) &&
-			       streq(entry->section, section) && streq(entry->key, key)
-		       ? entry
-		       : NULL;
-}
-
 static int handle_pair(void *context, const char *section, const char *key, const char *value)
 {
 	struct source *source = context;
-	struct config_entry *entry = continued_entry(source, section, key);
+	struct config_entry *entry = NULL;
 	bool ours;
 
 	source->pending = false;
-	if (entry) {
+	/* Not to search for it: a value may have a million lines. */
+	if (source->continued)
+		entry = config_recall_entry(source->loader->config, source->entry, section, key);
+	if (entry && entry->line && streq(entry->source, source->path)) {
 		append_to_entry(source->loader, entry, value);
 		return 1;
 	}
@@ -211,8 +200,7 @@ static int read_text(const char *path, char **ret_text, size_t *ret_length)
 		if (length > CONFIG_MAX_FILE)
 			return -EFBIG;
 	}
-	*ret_text = text;
-	text = NULL;
+	*ret_text = take_ptr(text);
 	*ret_length = length;
 	return 0;
 }
@@ -239,7 +227,7 @@ void config_read_file(struct config_loader *loader, const char *path, bool requi
 {
 	struct source source = { .loader = loader, .path = path, .entry = SIZE_MAX };
 	autofree char *text = NULL;
-	size_t length;
+	size_t length = 0;
 	int r, first_bad;
 
 	if (loader->over_limit)

@@ -106,8 +106,8 @@ static size_t format_text(const struct output *output, char *line, size_t size,
 	if (length > size - n - sizeof("\x1b[0m\n"))
 		length = size - n - sizeof("\x1b[0m\n");
 	copy_printable(line + n, text, length);
-	memcpy(line + n + length, end, strlen(end));
-	return n + length + strlen(end);
+	n += length;
+	return n + (size_t)snprintf(line + n, size - n, "%s", end);
 }
 
 static size_t format_json(char *line, size_t size, enum log_level level, const char *module,

@@ -22,8 +22,6 @@ static struct {
 	pthread_cond_t changed;
 	const char *entered;
 	bool open;
-	virError error;
-	bool failed;
 	union callback callback[MAX_IDS];
 	void *opaque[MAX_IDS];
 	virFreeCallback free_callback[MAX_IDS];
@@ -32,6 +30,13 @@ static struct {
 	virFreeCallback close_free;
 	bool alive;
 } inner = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+/*
+ * Each thread has its own, as with libvirt. The event loop, which is libvirt's, clears the main
+ * thread's whenever it turns.
+ */
+static _Thread_local virError last_error;
+static _Thread_local bool failed;
 
 /* The objects are opaque to everybody, so any address will do. */
 static int connect_object, domain_object;
@@ -43,7 +48,7 @@ void fake_libvirt_reset(void)
 	fake = (struct fake_libvirt){ .reachable = true, .state = VIR_DOMAIN_SHUTOFF };
 	inner.open = false;
 	inner.entered = NULL;
-	inner.failed = false;
+	failed = false;
 }
 
 /** call() - Note it, wait at the gate, and fail if that is wanted. Return: 0 or -1. */
@@ -65,15 +70,16 @@ static int call(const char *name)
 		inner.alive = false;
 		fake.break_call = NULL;
 	}
+	failed = false;
 	wanted = fake.fail && (!fake.fail_call || streq(fake.fail_call, name));
 	if (wanted || !inner.alive) {
-		inner.error = (virError){ .code = wanted ? fake.fail : VIR_ERR_RPC };
-		inner.error.message = words;
+		last_error = (virError){ .code = wanted ? fake.fail : VIR_ERR_RPC };
+		last_error.message = words;
 		fake.fail = 0;
-		inner.failed = true;
+		failed = true;
 	}
 	pthread_mutex_unlock(&inner.lock);
-	return inner.failed ? -1 : 0;
+	return failed ? -1 : 0;
 }
 
 const char *fake_libvirt_entered(void)
@@ -233,8 +239,8 @@ virDomain *virDomainLookupByName(virConnect *connect, const char *name)
 	(void)name;
 	if (fake.defined)
 		return DOMAIN;
-	inner.error = (virError){ .code = VIR_ERR_NO_DOMAIN };
-	inner.failed = true;
+	last_error = (virError){ .code = VIR_ERR_NO_DOMAIN };
+	failed = true;
 	return NULL;
 }
 
@@ -343,22 +349,22 @@ int virDomainDestroyFlags(virDomain *domain, unsigned flags)
 
 void virResetLastError(void)
 {
-	inner.failed = false;
+	failed = false;
 }
 
 virError *virGetLastError(void)
 {
-	return inner.failed ? &inner.error : NULL;
+	return failed ? &last_error : NULL;
 }
 
 int virGetLastErrorCode(void)
 {
-	return inner.failed ? inner.error.code : VIR_ERR_OK;
+	return failed ? last_error.code : VIR_ERR_OK;
 }
 
 const char *virGetLastErrorMessage(void)
 {
-	return inner.failed && inner.error.message ? inner.error.message : "no error";
+	return failed && last_error.message ? last_error.message : "no error";
 }
 
 void virSetErrorFunc(void *user_data, virErrorFunc handler)

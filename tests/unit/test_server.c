@@ -27,6 +27,18 @@ struct server_fixture {
 	char text[REPORT_MAX * 4];
 };
 
+/* Not by a limit of descriptors: valgrind takes the client before it looks at the limit. */
+static int accept_error;
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	errno = accept_error;
+	return accept_error ? -1 : __real_accept4(fd, address, length, flags);
+}
+
 static char guest_name[] = "windows";
 
 static int enter_server(void **state)
@@ -177,15 +189,11 @@ static void test_mode(void **state)
 static void test_no_descriptors(void **state)
 {
 	struct server_fixture *f = *state;
-	struct rlimit before, none;
 	int fd = connect_client(f);
 
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	none = before;
-	none.rlim_cur = 3;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	accept_error = EMFILE;
 	settle(f);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	accept_error = 0;
 	assert_int_equal(f->server.n_clients, 0);
 	assert_int_equal(server_next_deadline(&f->server), f->base->now + SERVER_ACCEPT_PAUSE_MS);
 	assert_int_equal(turn(f), 0);
