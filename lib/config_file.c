@@ -175,34 +175,40 @@ static int open_regular(const char *path, int *ret_fd)
 
 /**
  * read_text() - Read a whole file, whatever size it said it had: it may grow.
+ * @ret_error: when NULL is returned: what is wrong, as open_regular() says it
  *
- * Return: 0, or as open_regular().
+ * Return: the text, for the caller to free; it has no zero byte at its end.
  */
-static int read_text(const char *path, char **ret_text, size_t *ret_length)
+static char *read_text(const char *path, size_t *ret_length, int *ret_error)
 {
 	autofree char *text = NULL;
 	autoclose int fd = -1;
 	size_t length = 0;
 	ssize_t n;
-	int r = open_regular(path, &fd);
 
-	if (r < 0)
-		return r;
+	*ret_error = open_regular(path, &fd);
+	if (*ret_error < 0)
+		return NULL;
 	/* One more than may be; what is not read takes no memory. */
 	text = malloc(CONFIG_MAX_FILE + 1);
-	if (!text)
-		return -ENOMEM;
+	if (!text) {
+		*ret_error = -ENOMEM;
+		return NULL;
+	}
 	while ((n = read(fd, text + length, CONFIG_MAX_FILE + 1 - length)) != 0) {
-		if (n < 0 && errno != EINTR)
-			return -errno;
+		if (n < 0 && errno != EINTR) {
+			*ret_error = -errno;
+			return NULL;
+		}
 		if (n > 0)
 			length += (size_t)n;
-		if (length > CONFIG_MAX_FILE)
-			return -EFBIG;
+		if (length > CONFIG_MAX_FILE) {
+			*ret_error = -EFBIG;
+			return NULL;
+		}
 	}
-	*ret_text = take_ptr(text);
 	*ret_length = length;
-	return 0;
+	return take_ptr(text);
 }
 
 static void complain_file(struct config_loader *loader, const char *path, bool required, int error)
@@ -228,13 +234,13 @@ void config_read_file(struct config_loader *loader, const char *path, bool requi
 	struct source source = { .loader = loader, .path = path, .entry = SIZE_MAX };
 	autofree char *text = NULL;
 	size_t length = 0;
-	int r, first_bad;
+	int error, first_bad;
 
 	if (loader->over_limit)
 		return;
-	r = read_text(path, &text, &length);
-	if (r < 0) {
-		complain_file(loader, path, required, r);
+	text = read_text(path, &length, &error);
+	if (!text) {
+		complain_file(loader, path, required, error);
 		return;
 	}
 	loader->n_bytes += length;
