@@ -9,6 +9,7 @@ Like casement it tells the keeper by SIGUSR1 how QEMU ended.
 import ctypes
 import json
 import os
+import select
 import selectors
 import signal
 import socket
@@ -126,13 +127,19 @@ class Supervisor:
 
     def on_child(self):
         os.read(self.wake, 4096)
+        ended = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
-                return
+                break
+            ended.append((pid, status))
+        # Who waits for the end of a keeper may look at what it said last, and at how its guest ended, which it saw before.
+        while select.select([self.notify], [], [], 0)[0]:
+            self.on_notify()
+        for pid, status in sorted(ended, key=lambda end: end[0] in self.names):
             say(exited=self.names.pop(pid, None), pid=pid, status=status)
             if pid == self.qemu:
                 for keeper in [p for p, name in self.names.items() if name == "keeper"]:
