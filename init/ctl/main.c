@@ -72,12 +72,28 @@ static int read_options(int argc, char **argv, struct options *ret_options)
 	return EXIT_USAGE;
 }
 
+/* What an error of connect(2) means here. */
+static const char *explain(int error)
+{
+	switch (error) {
+	case EACCES: return ": be root or in the group casement";
+	case ENOENT:
+	case ECONNREFUSED: return ": is casement running in this container?";
+	default: return "";
+	}
+}
+
+static void say_no_answer(const char *path)
+{
+	fprintf(stderr, "casementctl: %s: no answer within %d s\n", path, PATIENCE_SECONDS);
+}
+
 /* Send a verb. Return: the answer as a stream, or NULL after a message. */
 static FILE *ask(const char *path, const char *verb, bool patient)
 {
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const struct timeval patience = { .tv_sec = patient ? 0 : PATIENCE_SECONDS };
+	const struct timeval forever = { 0 }, patience = { .tv_sec = PATIENCE_SECONDS };
 	char line[32];
 	FILE *answer;
 
@@ -86,15 +102,17 @@ static FILE *ask(const char *path, const char *verb, bool patient)
 		return NULL;
 	}
 	memcpy(address.sun_path, path, strlen(path));
+	/* connect(2), too, waits for it: where nobody accepts, the queue is full some day. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, patient ? &forever : &patience, sizeof(patience));
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		fprintf(stderr, "casementctl: %s: %s%s\n", path, strerror(errno),
-			errno == EACCES ? ": be root or in the group casement"
-			: errno == ENOENT || errno == ECONNREFUSED
-				? ": is casement running in this container?"
-				: "");
+		if (errno == EAGAIN)
+			say_no_answer(path);
+		else
+			fprintf(stderr, "casementctl: %s: %s%s\n", path, strerror(errno),
+				explain(errno));
 		return NULL;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	snprintf(line, sizeof(line), "%s\n", verb);
 	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0) {
 		fprintf(stderr, "casementctl: %s: %s\n", path, strerror(errno));
@@ -108,7 +126,7 @@ static FILE *ask(const char *path, const char *verb, bool patient)
 
 static int no_answer(const char *path)
 {
-	fprintf(stderr, "casementctl: %s: no answer within %d s\n", path, PATIENCE_SECONDS);
+	say_no_answer(path);
 	return 1;
 }
 

@@ -5,7 +5,6 @@
 #include "lib/util.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 
@@ -45,9 +44,16 @@ static pid_t do_spawn(void *context, struct service *service)
 static void do_kill(void *context, const struct service *service, int signal, int value)
 {
 	const union sigval carried = { .sival_int = value };
+	int result = sigqueue(service->pid, signal, carried);
 
 	(void)context;
-	if (sigqueue(service->pid, signal, carried) < 0)
+	/*
+	 * Where none can be queued (RLIMIT_SIGPENDING), one without a value still goes; to the wait
+	 * status that SIGUSR1 carries that would be a lie.
+	 */
+	if (result < 0 && errno == EAGAIN && signal != SIGUSR1)
+		result = kill(service->pid, signal);
+	if (result < 0)
 		log_warning("%s: SIG%s cannot be sent to pid %d: %s", service->config->name,
 			    sigabbrev_np(signal), (int)service->pid, strerror(errno));
 	if (signal != SIGKILL)
@@ -86,96 +92,17 @@ static void do_changed(void *context, const struct service *service, int old)
 	}
 }
 
-static bool remember(struct rest *rest, pid_t pid)
-{
-	for (size_t i = 0; i < rest->n; i++) {
-		if (rest->pids[i] == pid)
-			return false;
-	}
-	if (rest->n < REST_REMEMBERED)
-		rest->pids[rest->n++] = pid;
-	return true;
-}
-
-/* The name of a process, as the kernel has it; "?" if it is gone. */
-static const char *process_name(pid_t pid, char buffer[static 32])
-{
-	autoclose int fd = -1;
-	char path[32];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buffer, 31);
-	if (n <= 0)
-		return "?";
-	buffer[n] = '\0';
-	buffer[strcspn(buffer, "\n")] = '\0';
-	return buffer;
-}
-
-typedef void child_fn(struct rest *rest, pid_t pid, const char *name);
-
-/*
- * The kernel lists our children; what they leave behind becomes ours in turn. kill(-1) would be
- * shorter, but it also hits what `docker exec` started, and without a PID namespace of our own it
- * would hit the machine.
- */
-static void for_each_child(struct rest *rest, child_fn *function)
-{
-	char path[64], text[4096], name[32];
-	autoclose int fd = -1;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n < 0) {
-		log_error("%s: %s: what is left cannot be found", path, strerror(errno));
-		return;
-	}
-	/*
-	 * "12 345 6789 ": a number that the buffer cut has no blank behind it; its turn comes when
-	 * others are gone.
-	 */
-	text[n] = '\0';
-	for (char *at = text, *end; (end = strchr(at, ' ')); at = end + 1) {
-		pid_t pid = (pid_t)strtol(at, NULL, 10);
-
-		if (pid > 0)
-			function(rest, pid, process_name(pid, name));
-	}
-}
-
-static void end_child(struct rest *rest, pid_t pid, const char *name)
-{
-	if (!remember(rest, pid))
-		return;
-	log_info("pid %d (%s) is left over: SIG%s", (int)pid, name, sigabbrev_np(rest->signal));
-	kill(pid, rest->signal);
-	kill(pid, SIGCONT);
-}
-
 static void do_kill_rest(void *context, int signal)
 {
 	struct pid1 *pid1 = context;
 
-	if (pid1->rest.signal != signal)
-		pid1->rest = (struct rest){ .signal = signal };
-	for_each_child(&pid1->rest, end_child);
-}
-
-static void name_child(struct rest *rest, pid_t pid, const char *name)
-{
-	(void)rest;
-	log_warning("pid %d (%s) survives SIGKILL: the kernel holds it", (int)pid, name);
+	rest_kill(&pid1->rest, signal);
 }
 
 static void do_name_rest(void *context)
 {
-	struct pid1 *pid1 = context;
-
-	for_each_child(&pid1->rest, name_child);
+	(void)context;
+	rest_name();
 }
 
 /* Without a number from the kernel there is no chance, which does no harm. */

@@ -31,6 +31,19 @@
 
 #define MAX_EVENTS 64
 
+/* Taken in one round; of a child that never stops talking the rest has to wait for the next. */
+#define MAX_DATAGRAMS 64
+
+#define MAX_SIGNALS 16
+
+/*
+ * While a time runs that services must keep, PID 1 looks at the clock this often; if a look comes
+ * FROZEN_MS too late, PID 1 did not run, because the container was paused for instance, and neither
+ * did its services.
+ */
+#define LOOK_MS 1000
+#define FROZEN_MS 1000
+
 void loop_signals(sigset_t *ret_signals)
 {
 	static const int faults[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGABRT, SIGTRAP, SIGSYS };
@@ -64,8 +77,7 @@ static void take_datagrams(struct pid1 *pid1, size_t index, int64_t now)
 	char buffer[NOTIFY_MAX];
 	pid_t pid;
 
-	/* Bounded: a child that never stops talking must not keep PID 1 here. */
-	for (int i = 0; i < 64; i++) {
+	for (int i = 0; i < MAX_DATAGRAMS; i++) {
 		autoclose int passed = -1;
 		int result = notify_receive(pid1->channels[index].notify_fd, buffer, &pid, &passed);
 
@@ -142,6 +154,8 @@ static bool reap(struct pid1 *pid1, int64_t now)
 		pid1->supervisor.no_children = pid < 0 && errno == ECHILD;
 		if (pid <= 0)
 			return false;
+		if (pid1->supervisor.phase == PHASE_REST)
+			rest_forget(&pid1->rest, pid);
 		take_last_words(pid1, pid, now);
 		supervisor_reaped(&pid1->supervisor, pid, status, now);
 		if (i % REAP_LOOK == REAP_LOOK - 1 && now_ms() - now > REAP_MS)
@@ -177,7 +191,7 @@ static bool take_signal(struct pid1 *pid1, int signal, int64_t now)
 
 static bool take_signals(struct pid1 *pid1, int64_t now)
 {
-	struct signalfd_siginfo infos[16];
+	struct signalfd_siginfo infos[MAX_SIGNALS];
 	ssize_t n = read(pid1->signal_fd, infos, sizeof(infos));
 	bool more = false;
 
@@ -236,7 +250,7 @@ static void tell_outside(struct pid1 *pid1, int64_t now)
 		return;
 	if (stop)
 		snprintf(fields, sizeof(fields), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=%s",
-			 (long long)supervisor_stop_time(supervisor) * 1000, text);
+			 (long long)supervisor_stop_time(supervisor, true) * 1000, text);
 	else
 		snprintf(fields, sizeof(fields), "%sSTATUS=%s", ready ? "READY=1\n" : "", text);
 	if (!outside_send(&pid1->outside, fields)) {
@@ -253,6 +267,7 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 	int64_t services = supervisor_next_deadline(&pid1->supervisor);
 	int64_t clients = server_next_deadline(&pid1->server);
 	int64_t next = services < clients ? services : clients;
+	int64_t wait;
 
 	if (pid1->outside_again && pid1->outside_again < next)
 		next = pid1->outside_again;
@@ -260,32 +275,52 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 		return 0;
 	if (next == NEVER)
 		return -1;
-	return next - now < INT_MAX ? (int)(next - now) : INT_MAX;
+	/* Not all the way to the end of a watchdog's patience, or it is over when a pause is. */
+	wait = next - now - (next - now) / 4;
+	if (wait > LOOK_MS && supervisor_is_timing(&pid1->supervisor))
+		wait = LOOK_MS;
+	return wait < INT_MAX ? (int)wait : INT_MAX;
+}
+
+/* Return: the time, at the end of a round that began at @begin, with a wait that was to last @wait
+ * ms (-1: for ever). */
+static int64_t look_at_clock(struct pid1 *pid1, int64_t begin, int wait)
+{
+	int64_t now = now_ms();
+	int64_t late = now - begin - wait;
+
+	if (wait >= 0 && late > FROZEN_MS) {
+		log_warning("PID 1 did not run for %lld ms, as in a container that is paused: all "
+			    "deadlines are put off",
+			    (long long)late);
+		supervisor_lost(&pid1->supervisor, late);
+	}
+	return now;
 }
 
 void loop_run(struct pid1 *pid1)
 {
 	struct epoll_event events[MAX_EVENTS];
-	int64_t begin = now_ms();
+	int64_t now = now_ms();
 	/*
 	 * Whoever started us may have left us children; and where there are none, this is how we
 	 * know.
 	 */
-	bool more = reap(pid1, begin);
+	bool more = reap(pid1, now);
 
 	/* A stop that was asked for meanwhile comes before any start. */
-	more = take_signals(pid1, begin) || more;
+	more = take_signals(pid1, now) || more;
 	for (;;) {
-		int64_t now = now_ms();
-		int n;
+		int wait, n;
 
 		supervisor_step(&pid1->supervisor, now);
 		server_step(&pid1->server, &pid1->supervisor, now);
 		tell_outside(pid1, now);
 		if (pid1->supervisor.phase == PHASE_DONE)
 			return;
-		n = epoll_wait(pid1->epoll_fd, events, MAX_EVENTS, wait_time(pid1, more, now));
-		now = now_ms();
+		wait = wait_time(pid1, more, now);
+		n = epoll_wait(pid1->epoll_fd, events, MAX_EVENTS, wait);
+		now = look_at_clock(pid1, now, wait);
 		more = more && reap(pid1, now);
 		for (int i = 0; i < n; i++)
 			more = take_event(pid1, events[i].data.u64, now) || more;

@@ -3,6 +3,7 @@
 
 #include "init/pid1/notify.h"
 #include "init/pid1/output.h"
+#include "init/pid1/rest.h"
 #include "init/pid1/server.h"
 #include "init/pid1/spawn.h"
 #include "init/pid1/supervisor.h"
@@ -29,15 +30,6 @@ struct channel {
 	int exec_fd; /* -1: there is nothing to learn */
 };
 
-/* Reparented processes that were signalled at the end, so that nobody is asked twice. */
-#define REST_REMEMBERED 256
-
-struct rest {
-	pid_t pids[REST_REMEMBERED];
-	size_t n;
-	int signal;
-};
-
 /* Of a longer status the outside is told the beginning. */
 #define OUTSIDE_STATUS_MAX 160
 
@@ -50,7 +42,6 @@ struct pid1 {
 	struct supervisor supervisor;
 	struct effects effects;
 	struct channel channels[CONFIG_MAX_SERVICES];
-	struct rest rest;
 	int epoll_fd;
 	int signal_fd;
 	int interrupts; /* SIGINTs so far */
@@ -59,7 +50,9 @@ struct pid1 {
 	int64_t outside_again; /* the outside had no room: the time of the next try; 0: none is due
 				*/
 	char announced[OUTSIDE_STATUS_MAX]; /* the last status that was told to the outside */
-	struct server server;		    /* last: it is large and mostly untouched */
+	/* Last, as they are large and mostly untouched. */
+	struct server server;
+	struct rest rest;
 };
 
 /** loop_add() - Watch a descriptor; @index says whose it is. Return: 0 or -errno. */

@@ -100,6 +100,8 @@ void reload_begun(struct supervisor *supervisor, struct service *service, int64_
 		reload->since = now;
 	}
 	service->reloading = true;
+	service->reload_ends =
+		service->config->start_timeout ? now + service->config->start_timeout : NEVER;
 	supervisor->changes++;
 }
 
@@ -112,6 +114,7 @@ void reload_answered(struct supervisor *supervisor, struct service *service, con
 	if (!service->reloading)
 		return;
 	service->reloading = false;
+	service->reload_ends = NEVER;
 	supervisor->changes++;
 	if (failed) {
 		reload->n_failed++;
@@ -129,6 +132,21 @@ void reload_answered(struct supervisor *supervisor, struct service *service, con
 		return;
 	reload->result = reload->has_failed ? RELOAD_FAILED : RELOAD_OK;
 	reload->since = now;
+}
+
+void reload_expire(struct supervisor *supervisor, int64_t now)
+{
+	char reason[sizeof(supervisor->reload.reason)];
+
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = &supervisor->services[i];
+
+		if (service->reload_ends > now)
+			continue;
+		snprintf(reason, sizeof(reason), "%s: no READY=1 for %u ms after RELOADING=1",
+			 service->config->name, service->config->start_timeout);
+		reload_answered(supervisor, service, reason, now);
+	}
 }
 
 void reload_follow(struct supervisor *supervisor, struct service *service, int64_t now)

@@ -3,6 +3,7 @@
 #include "init/pid1/loop.h"
 #include "init/pid1/notify.h"
 #include "lib/account.h"
+#include "lib/log.h"
 #include "lib/util.h"
 
 #include <errno.h>
@@ -40,7 +41,8 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 	    chmod(path, 0660) < 0)
 		return -errno;
 	if (account_group("casement", &group) == 0 && chown(path, (uid_t)-1, group) < 0)
-		return -errno;
+		log_warning("%s: only root can use it, not the group casement: %s", path,
+			    strerror(errno));
 	refuse_descriptors(fd);
 	if (listen(fd, SOMAXCONN) < 0)
 		return -errno;

@@ -47,14 +47,14 @@ bool service_has_finished(const struct service *service)
 }
 
 /*
- * The wait after the first failure or futile start in a row, the second, …: backoff, twice that,
- * four times that, …, at most backoff-max.
+ * The wait before the first restart since the service was healthy, the second, …: backoff, twice
+ * that, four times that, …, at most backoff-max. A program that ends with 0 again and again,
+ * because it puts itself into the background for instance, has to wait like one that fails.
  */
 static unsigned backoff_ms(const struct service *service)
 {
 	const struct service_config *config = service->config;
-	unsigned n = service->failures + service->stalls;
-	unsigned doublings = n ? n - 1 : 0;
+	unsigned doublings = service->tries - 1;
 	uint64_t ms = doublings < 32 ? (uint64_t)config->backoff << doublings : config->backoff_max;
 
 	return (unsigned)(ms < config->backoff_max ? ms : config->backoff_max);
@@ -80,12 +80,8 @@ static void decide_restart(const struct step *step, bool failed)
 	bool wanted = config->restart == RESTART_ALWAYS ||
 		      (failed && config->restart == RESTART_ON_FAILURE);
 
-	if (service->stalled) {
-		service->stalls++;
-	} else {
-		service->stalls = 0;
+	if (!service->stalled)
 		service->failures = failed ? service->failures + 1 : 0;
-	}
 	if (!service->stalled &&
 	    (!wanted || service_has_finished(service) || service->exec_failed ||
 	     (failed && config->restart_limit && service->failures >= config->restart_limit))) {
@@ -93,8 +89,8 @@ static void decide_restart(const struct step *step, bool failed)
 		return;
 	}
 	service->restarts++;
-	enter(step, SERVICE_BACKOFF,
-	      step->now + pause_ms(step, failed ? backoff_ms(service) : config->backoff));
+	service->tries++;
+	enter(step, SERVICE_BACKOFF, step->now + pause_ms(step, backoff_ms(service)));
 }
 
 static void start(const struct step *step)
@@ -176,7 +172,7 @@ static void forget_failures(const struct step *step)
 
 	if (service->state == SERVICE_READY &&
 	    step->now - service->since >= service->config->healthy_after)
-		service->failures = 0;
+		service->failures = service->tries = 0;
 }
 
 /* Gone on its own account. For a oneshot the end with 0 is what makes it ready. */
@@ -187,7 +183,7 @@ static void exited(const struct step *step)
 
 	service->pid = 0;
 	if (clean && service->config->type == SERVICE_ONESHOT) {
-		service->failures = 0;
+		service->failures = service->tries = 0;
 		service->starves = NEVER; /* there is nobody left who could feed the watchdog */
 		become_ready(step);
 		return;
@@ -324,7 +320,7 @@ static void retry(const struct step *step)
 /* Failed for good, and yet somebody cannot do without it: it has all its attempts once more. */
 static void forgive(const struct step *step)
 {
-	step->service->failures = 0;
+	step->service->failures = step->service->tries = 0;
 	retry(step);
 }
 
@@ -357,6 +353,7 @@ void service_init(struct service *service, const struct service_config *config, 
 		.since = now,
 		.deadline = NEVER,
 		.starves = NEVER,
+		.reload_ends = NEVER,
 	};
 }
 
@@ -384,9 +381,25 @@ void service_extend(struct service *service, int64_t ms, int64_t now)
 		service->deadline = wanted;
 }
 
+static void put_off(int64_t *time, int64_t ms)
+{
+	if (*time != NEVER)
+		*time += ms;
+}
+
+void service_lost(struct service *service, int64_t ms)
+{
+	put_off(&service->deadline, ms);
+	put_off(&service->latest, ms);
+	put_off(&service->starves, ms);
+	put_off(&service->reload_ends, ms);
+}
+
 int64_t service_next_deadline(const struct service *service)
 {
-	return service->starves < service->deadline ? service->starves : service->deadline;
+	int64_t next = service->starves < service->deadline ? service->starves : service->deadline;
+
+	return service->reload_ends < next ? service->reload_ends : next;
 }
 
 bool service_is_down(const struct service *service)

@@ -72,7 +72,7 @@ struct service {
 	int64_t starves;   /* when the watchdog bites; NEVER without one */
 	int wait_status;   /* of the last process, as waitpid(2) has it */
 	unsigned failures; /* in a row */
-	unsigned stalls;   /* starts in a row that came to nothing through no fault of its own */
+	unsigned tries;	   /* restarts since it was last healthy, whatever for */
 	unsigned restarts; /* in all */
 	bool started_once;
 	bool spoke;	  /* the process sent a datagram */
@@ -84,9 +84,10 @@ struct service {
 	bool forgiven;	  /* it had failed for good and got another chance in mid-stop */
 	bool reload_due;  /* it was starting at a SIGHUP: it is told as soon as it is ready */
 	bool reloading;	  /* it said RELOADING=1 and nothing since */
-	int stop_value;	  /* goes along with the stop signal, see lib/wire.h */
-	char status[160]; /* its own words, from STATUS= */
-	char problem[160]; /* why it is not as it should be; empty otherwise */
+	int64_t reload_ends; /* until when that may last */
+	int stop_value;	     /* goes along with the stop signal, see lib/wire.h */
+	char status[160];    /* its own words, from STATUS= */
+	char problem[160];   /* why it is not as it should be; empty otherwise */
 };
 
 /** service_init() - A service that waits for its conditions. */
@@ -102,6 +103,9 @@ void service_feed(struct service *service, int64_t now);
 /** service_extend() - EXTEND_TIMEOUT_USEC: the state's deadline is @ms from now, if that is later;
  * for one that is being ended at most SERVICE_EXTEND_MAX_MS later than it was. */
 void service_extend(struct service *service, int64_t ms, int64_t now);
+
+/** service_lost() - Nobody ran for @ms: its deadlines are that much later. */
+void service_lost(struct service *service, int64_t ms);
 
 /** service_next_deadline() - When the service wants to be looked at; NEVER: not before something
  * happens. */

@@ -326,6 +326,22 @@ static void step_services(struct supervisor *supervisor, int64_t now)
 	}
 }
 
+/* Who has been asked already is not asked again. */
+static void ask_rest(struct supervisor *supervisor, int64_t now)
+{
+	supervisor->rest_looked = now;
+	supervisor->rest_reaped = supervisor->reaped;
+	supervisor->effects->kill_rest(supervisor->effects->context,
+				       supervisor->rest_killed ? SIGKILL : SIGTERM);
+}
+
+static int64_t next_rest_look(const struct supervisor *supervisor)
+{
+	bool any_gone = supervisor->reaped != supervisor->rest_reaped;
+
+	return supervisor->rest_looked + (any_gone ? REST_LOOK_MS : REST_TICK_MS);
+}
+
 /* From the last to the first, so that in one pass everything stops that nobody needs any more. */
 static void step_stop(struct supervisor *supervisor, int64_t now)
 {
@@ -352,7 +368,7 @@ static void step_stop(struct supervisor *supervisor, int64_t now)
 	supervisor->rest_deadline = now + REST_TERM_MS;
 	supervisor->changes++;
 	if (!supervisor->no_children)
-		supervisor->effects->kill_rest(supervisor->effects->context, SIGTERM);
+		ask_rest(supervisor, now);
 }
 
 static void step_rest(struct supervisor *supervisor, int64_t now)
@@ -364,18 +380,17 @@ static void step_rest(struct supervisor *supervisor, int64_t now)
 		supervisor->rest_deadline = now + REST_KILL_MS;
 		if (guest_lives(supervisor) && supervisor->exit_code == EXIT_GUEST_OFF)
 			supervisor->exit_code = EXIT_GUEST_DESTROYED;
-		supervisor->effects->kill_rest(supervisor->effects->context, SIGKILL);
+		ask_rest(supervisor, now);
 	} else if (now >= supervisor->rest_deadline) {
 		supervisor->effects->name_rest(supervisor->effects->context);
 		supervisor->phase = PHASE_DONE;
-	} else {
+	} else if (now >= next_rest_look(supervisor)) {
 		/* A process that went may have left children to us. */
-		supervisor->effects->kill_rest(supervisor->effects->context,
-					       supervisor->rest_killed ? SIGKILL : SIGTERM);
+		ask_rest(supervisor, now);
 	}
 }
 
-int64_t supervisor_stop_time(const struct supervisor *supervisor)
+int64_t supervisor_stop_time(const struct supervisor *supervisor, bool extended)
 {
 	int64_t chain[CONFIG_MAX_SERVICES], longest = 0;
 
@@ -390,6 +405,8 @@ int64_t supervisor_stop_time(const struct supervisor *supervisor)
 				chain[i] = chain[config->after_index[j]];
 		}
 		chain[i] += (int64_t)config->stop_timeout + SERVICE_KILL_PATIENCE_MS;
+		if (extended)
+			chain[i] += SERVICE_EXTEND_MAX_MS;
 		if (service == supervisor->main)
 			chain[i] += supervisor->config->stop.timeout;
 		if (chain[i] > longest)
@@ -400,6 +417,7 @@ int64_t supervisor_stop_time(const struct supervisor *supervisor)
 
 void supervisor_step(struct supervisor *supervisor, int64_t now)
 {
+	reload_expire(supervisor, now);
 	if (supervisor->phase == PHASE_RUN || supervisor->phase == PHASE_STOP)
 		step_services(supervisor, now);
 	if (supervisor->phase == PHASE_STOP)
@@ -409,9 +427,36 @@ void supervisor_step(struct supervisor *supervisor, int64_t now)
 	supervisor_judge(supervisor, now);
 }
 
+void supervisor_lost(struct supervisor *supervisor, int64_t ms)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		service_lost(&supervisor->services[i], ms);
+	for (size_t i = 0; i < ORPHANS_REMEMBERED; i++)
+		supervisor->orphans[i].reaped += ms;
+	if (supervisor->stop_deadline != NEVER)
+		supervisor->stop_deadline += ms;
+	if (supervisor->rest_deadline != NEVER)
+		supervisor->rest_deadline += ms;
+}
+
+bool supervisor_is_timing(const struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		if (supervisor->services[i].deadline != NEVER)
+			return true;
+	}
+	return supervisor->phase == PHASE_REST;
+}
+
 int64_t supervisor_next_deadline(const struct supervisor *supervisor)
 {
-	int64_t next = supervisor->phase == PHASE_REST ? supervisor->rest_deadline : NEVER;
+	int64_t next = NEVER;
+
+	if (supervisor->phase == PHASE_REST) {
+		next = next_rest_look(supervisor);
+		if (supervisor->rest_deadline < next)
+			next = supervisor->rest_deadline;
+	}
 
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		int64_t deadline = service_next_deadline(&supervisor->services[i]);

@@ -20,6 +20,13 @@
 #define REST_TERM_MS 10000
 #define REST_KILL_MS 5000
 
+/*
+ * How often it is looked who is left: this much after one that went, as it may have left others,
+ * and now and then because the end of a stranger is not told to us.
+ */
+#define REST_LOOK_MS 10
+#define REST_TICK_MS 1000
+
 /* How often the main service is started again in mid-stop because it died while its guest lived. */
 #define STOP_RESTART_LIMIT 10
 
@@ -90,6 +97,8 @@ struct supervisor {
 	int64_t booted;
 	int64_t stop_deadline;
 	int64_t rest_deadline;
+	int64_t rest_looked;  /* when those who are left were last asked to go */
+	uint64_t rest_reaped; /* and how many had gone by then */
 	bool rest_killed;
 	bool no_children; /* waitid said so */
 	unsigned stop_restarts;
@@ -132,7 +141,8 @@ void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
 /** supervisor_stop() - Begin to stop; once begun, again changes nothing. */
 void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t now);
 
-/** supervisor_reload() - The configuration was read again: let every service that can do the same. */
+/** supervisor_reload() - The configuration was read again: let every service that can do the same.
+ */
 void supervisor_reload(struct supervisor *supervisor, int64_t now);
 
 /** reload_refused() - It has mistakes, and stays as it was. */
@@ -144,12 +154,24 @@ void supervisor_hurry(struct supervisor *supervisor, int64_t now);
 /** supervisor_step() - Do what has become possible or due. Call it after every batch of events. */
 void supervisor_step(struct supervisor *supervisor, int64_t now);
 
+/**
+ * supervisor_lost() - Nobody ran for @ms: the container was paused, or the machine slept. What
+ * processes had no chance to use does not count as their time.
+ */
+void supervisor_lost(struct supervisor *supervisor, int64_t ms);
+
+/** supervisor_is_timing() - Does a time run that services must keep, beside their watchdogs? */
+bool supervisor_is_timing(const struct supervisor *supervisor);
+
 /** supervisor_next_deadline() - When supervisor_step() has to be called at the latest; NEVER: not
  * before an event. */
 int64_t supervisor_next_deadline(const struct supervisor *supervisor);
 
-/** supervisor_stop_time() - How long a stop may take at the most, in ms. */
-int64_t supervisor_stop_time(const struct supervisor *supervisor);
+/**
+ * supervisor_stop_time() - How long a stop may take at the most, in ms; @extended: if every service
+ * asks for as much more time as it can get.
+ */
+int64_t supervisor_stop_time(const struct supervisor *supervisor, bool extended);
 
 /** supervisor_judge() - Bring the overall state up to date; supervisor_step() does it. */
 void supervisor_judge(struct supervisor *supervisor, int64_t now);
@@ -171,6 +193,9 @@ void reload_begun(struct supervisor *supervisor, struct service *service, int64_
 /** reload_answered() - It said READY=1 after that. @failed is the reason, NULL: all is well. */
 void reload_answered(struct supervisor *supervisor, struct service *service, const char *failed,
 		     int64_t now);
+
+/** reload_expire() - Give up those that have not answered in time. */
+void reload_expire(struct supervisor *supervisor, int64_t now);
 
 /** reload_follow() - Its state has changed. */
 void reload_follow(struct supervisor *supervisor, struct service *service, int64_t now);

@@ -20,6 +20,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("CASEMENT_BUILD", os.path.join(TOP, "build")))
 CASEMENT = os.path.join(BUILD, "init/pid1/casement")
+CASEMENTCTL = os.path.join(BUILD, "init/ctl/casementctl")
 VICTIM = os.path.join(BUILD, "tests/pid1/victim")
 CLOCKJUMP = os.path.join(BUILD, "tests/pid1/libclockjump.so")
 

@@ -1,5 +1,6 @@
 """What is nobody's child any more is PID 1's: orphans in any number, daemons that need their time, the guest."""
 import os
+import re
 import signal
 import time
 import unittest
@@ -138,6 +139,20 @@ class Rest(Case):
         pid1.wait_state("m", "ready")
         self.assertEqual(pid1.stop(), 0)
         self.assertEqual(len(pid1.matches("^info m: done")), 2)
+
+    def test_crowd(self):
+        """More than fit into one look: each is asked, once, and the log has the first of them and the number of the others."""
+        number = 300 if is_sanitized() else 3000
+        pid1 = self.start([MAIN, script("s", f"orphans {number} 100000000 pause")])
+        pid1.wait_line("info s: orphans made")
+        pid1.wait_state("m", "ready")
+        self.assertEqual(pid1.stop(), 0)
+        lines = pid1.matches("left over: ")
+        named = [line for line in lines if re.search(r"pid \d+ \(victim\) is left over: SIGTERM$", line)]
+        more = sum(int(re.search(r"(\d+) more processes are left over: SIGTERM$", line)[1]) for line in lines[len(named):])
+        self.assertEqual(len(named), 32, pid1.text())
+        # The first one's time was over at once.
+        self.assertIn(len(named) + more, (number - 1, number), pid1.text())
 
     def test_daemon_that_ignores_everything(self):
         pid1 = self.start(script("m", "daemon ignore 15 say up pause -- trap 15 0 0 ready pause", type="notify", main="yes"))

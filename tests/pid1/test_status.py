@@ -4,12 +4,14 @@ import os
 import resource
 import select
 import signal
+import socket
 import stat
 import subprocess
+import tempfile
 import time
 import unittest
 
-from harness import PATIENCE, Case, Watch, read_all, release, script, service_in, status_field, wait_until
+from harness import CASEMENTCTL, PATIENCE, Case, Watch, read_all, release, script, service_in, status_field, wait_until
 
 MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
 GUEST = script("m", "trap 15 0 0 guest 0 pause -- notify "
@@ -236,6 +238,30 @@ class Limits(Case):
         self.assertEqual(pid1.stop(), 0)
         for watch in watches:
             watch.close()
+
+
+class Client(Case):
+    """casementctl, where there is nobody who answers: a health check must come to an end."""
+
+    def ask(self, path, verb):
+        return subprocess.run([CASEMENTCTL, "--socket", path, verb], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
+
+    def test_nobody_accepts(self):
+        with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
+            path = os.path.join(directory, "sock")
+            missing = self.ask(path, "health")
+            self.assertEqual((missing.returncode, missing.stderr), (1, f"casementctl: {path}: No such file or directory: "
+                                                                       "is casement running in this container?\n"))
+            listener.bind(path)
+            listener.listen(0)
+            for verb in ("health", "watch"):
+                # The first one of these waits for an answer, or is what fills the queue.
+                with socket.socket(socket.AF_UNIX) as waiting:
+                    waiting.connect(path)
+                    answer = self.ask(path, verb)
+                    self.assertEqual((answer.returncode, answer.stderr), (1, f"casementctl: {path}: no answer within 5 s\n"))
+                    listener.accept()[0].close()
 
 
 if __name__ == "__main__":

@@ -245,6 +245,17 @@ class Restarts(Case):
             pid1.wait_state("s", "ready")
             pid1.stop()
 
+    def test_background(self):
+        """A program that puts itself into the background is started at longer and longer intervals, not by the thousand."""
+        pid1 = self.start([MAIN, script("s", "daemon pause -- exit 0", restart="always", backoff="10ms", backoff_max="50ms",
+                                        restart_limit=1, healthy_after="1h")])
+        pid1.wait_status(lambda status: service_in(status, "s")["restarts"] > 5)
+        pid1.wait_state("m", "ready")
+        self.assertEqual(pid1.stop(), 0)
+        waits = [int(line.split()[-2]) for line in pid1.matches("warning casement: s: exited with 0; restart")]
+        for wait, ms in zip(waits, (10, 20, 40, 50, 50)):
+            self.assertTrue(ms <= wait <= ms * 11 // 10, waits)
+
     def test_policies(self):
         pid1 = self.start([script("no", "exit 1", restart="no"), script("clean", "exit 0", restart="on-failure"),
                            script("always", "exit 0", restart="always", backoff="10ms"),
@@ -328,6 +339,34 @@ class Ends(Case):
         self.assertGreaterEqual(service_in(status, "hungry")["restarts"], 2)
         pid1.stop()
         self.assertTrue(pid1.matches("^warning casement: hungry: no WATCHDOG=1 for 200 ms: ending it$"), pid1.text())
+
+    def pause(self, pid1, *names):
+        """As `docker pause` for 7 s, in the order of waking up that is the worst."""
+        processes = [pid1.pid] + [pid1.outside(service_in(pid1.status(), name)["pid"]) for name in names]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        time.sleep(7)
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+    def test_paused(self):
+        """Of the time in which nobody ran nobody is accused. One that stands still alone is."""
+        pid1 = self.start(script("fed", "ready feed 20 100000 exit 0", type="notify", watchdog="4s"))
+        inner = pid1.wait_state("fed", "ready")["pid"]
+        self.pause(pid1, "fed")
+        pid1.wait_line(r"warning casement: PID 1 did not run for \d+ ms")
+        time.sleep(0.1)
+        self.assertEqual(service_in(pid1.status(), "fed")["restarts"], 0)
+        os.kill(pid1.outside(inner), signal.SIGSTOP)
+        pid1.wait_line("warning casement: fed: no WATCHDOG=1 for 4000 ms: ending it")
+        pid1.stop()
+
+    def test_paused_start(self):
+        pid1 = self.start(script("slow", "say up sleep 4000 ready pause", type="notify", start_timeout="6s"))
+        pid1.wait_line("info slow: up")
+        self.pause(pid1, "slow")
+        self.assertEqual(pid1.wait_state("slow", "ready")["restarts"], 0)
+        pid1.stop()
 
     def test_watchdog_kills(self):
         """It does not even react to SIGABRT."""

@@ -73,7 +73,9 @@ void put_into(struct fixture *f, enum service_state state)
 				    : T0 + 50,
 		.starves = state == SERVICE_STARTING || state == SERVICE_READY ? T0 + 60 : NEVER,
 		.wait_status = EXITED(1),
+		.reload_ends = NEVER,
 		.failures = 1,
+		.tries = 1,
 		.restarts = 1,
 		.stop_value = 9,
 	};

@@ -4,6 +4,7 @@
 #include "service_fixture.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -178,7 +179,7 @@ static void test_jitter(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		f->fake.chance = cases[i].chance;
 		put_into(f, SERVICE_READY);
-		f->service.failures = 0;
+		f->service.failures = f->service.tries = 0;
 		exits(f, EXITED(1), T0);
 		in_state(f, SERVICE_BACKOFF);
 		assert_true(f->service.deadline == T0 + cases[i].wait);
@@ -195,7 +196,7 @@ static void test_no_limit(void **state)
 	f->config.backoff_max = 2147483647;
 	for (unsigned i = 1; i < 100; i++) {
 		put_into(f, SERVICE_READY);
-		f->service.failures = i;
+		f->service.failures = f->service.tries = i;
 		exits(f, EXITED(1), T0);
 		in_state(f, SERVICE_BACKOFF);
 		assert_true(f->service.deadline == T0 + 2147483647);
@@ -207,19 +208,60 @@ static void test_no_limit(void **state)
 	assert_true(f->service.deadline == T0);
 }
 
-/* A clean end that is followed by a restart counts as no failure and waits the shortest time. */
+/*
+ * A clean end that is followed by a restart counts as no failure. But what ends again and again, as a
+ * program that puts itself into the background, waits longer each time, until it lives for a while.
+ */
 static void test_clean_restart(void **state)
+{
+	static const int waits[] = { 100, 200, 400, 800, 1000, 1000, 1000 };
+	struct fixture *f = *state;
+	int64_t now = T0;
+
+	f->config.type = SERVICE_SIMPLE;
+	f->config.restart = RESTART_ALWAYS;
+	f->config.restart_limit = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
+		event(f, SERVICE_START, now);
+		event(f, SERVICE_EXECED, now);
+		in_state(f, SERVICE_READY);
+		now += f->config.healthy_after - 1;
+		exits(f, EXITED(0), now);
+		in_state(f, SERVICE_BACKOFF);
+		assert_int_equal(f->service.failures, 0);
+		assert_true(f->service.deadline == now + waits[i]);
+		now += waits[i];
+		event(f, SERVICE_DEADLINE, now);
+	}
+	event(f, SERVICE_START, now);
+	event(f, SERVICE_EXECED, now);
+	now += f->config.healthy_after;
+	exits(f, EXITED(0), now);
+	assert_true(f->service.deadline == now + 100);
+}
+
+/* Time in which nobody ran is nobody's. */
+static void test_lost_time(void **state)
 {
 	struct fixture *f = *state;
 
-	f->config.restart = RESTART_ALWAYS;
-	f->config.restart_limit = 1;
-	put_into(f, SERVICE_READY);
-	f->service.failures = 5;
-	exits(f, EXITED(0), T0);
-	in_state(f, SERVICE_BACKOFF);
-	assert_int_equal(f->service.failures, 0);
-	assert_true(f->service.deadline == T0 + 100);
+	event(f, SERVICE_START, T0);
+	f->service.reload_ends = T0 + 5;
+	service_lost(&f->service, 1000);
+	assert_true(f->service.deadline == T0 + 3000);
+	assert_true(f->service.starves == T0 + 1400);
+	assert_true(f->service.reload_ends == T0 + 1005);
+	event(f, SERVICE_STOP, T0 + 1000);
+	service_lost(&f->service, 1000);
+	assert_true(f->service.deadline == T0 + 5000);
+	/* Nor does it become something to ask for twice. */
+	service_extend(&f->service, INT_MAX, T0 + 2000);
+	assert_true(f->service.deadline == T0 + 5000 + SERVICE_EXTEND_MAX_MS);
+	exits(f, EXITED(0), T0 + 2000);
+	f->service.reload_ends = NEVER;
+	service_lost(&f->service, 1000);
+	assert_true(service_next_deadline(&f->service) == NEVER);
+	assert_true(f->service.latest == NEVER);
 }
 
 /* What counts as a healthy life is the time it was ready, not the time it took to fail. */
@@ -397,7 +439,7 @@ static void test_spawn_fails(void **state)
 	f->fake.spawn_error = -ENOMEM;
 	f->config.restart = RESTART_NO;
 	put_into(f, SERVICE_WAITING);
-	f->service.failures = 0;
+	f->service.failures = f->service.tries = 0;
 	for (int i = 0; i < 20; i++) {
 		event(f, SERVICE_START, T0);
 		in_state(f, SERVICE_BACKOFF);
@@ -405,14 +447,14 @@ static void test_spawn_fails(void **state)
 		event(f, SERVICE_DEADLINE, T0);
 	}
 	assert_int_equal(f->service.failures, 0);
-	/* What it does once it runs counts as ever, and the pauses begin anew. */
+	/* What it does once it runs counts as ever. */
 	f->fake.spawn_error = 0;
 	f->config.restart = RESTART_ON_FAILURE;
 	event(f, SERVICE_START, T0);
 	exits(f, EXITED(1), T0);
 	in_state(f, SERVICE_BACKOFF);
 	assert_int_equal(f->service.failures, 1);
-	assert_true(f->service.deadline == T0 + 100);
+	assert_true(f->service.deadline == T0 + 1000);
 }
 
 /* What was wanting when it was to become the program may be there the next time. */
@@ -431,7 +473,7 @@ static void test_exec_stalls(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		f->config.restart_limit = 1;
 		put_into(f, SERVICE_WAITING);
-		f->service.failures = 0;
+		f->service.failures = f->service.tries = 0;
 		event(f, SERVICE_START, T0);
 		f->service.exec_error = cases[i].error;
 		event(f, SERVICE_EXEC_FAILED, T0);
@@ -537,6 +579,7 @@ int main(void)
 		TEST(test_jitter),
 		TEST(test_no_limit),
 		TEST(test_clean_restart),
+		TEST(test_lost_time),
 		TEST(test_healthy_after),
 		TEST(test_start_timeout),
 		TEST(test_watchdog),

@@ -439,6 +439,41 @@ static void test_watchdog_and_timeouts(void **state)
 	did(f, "kill m ABRT 0"); /* not TERM: the guest is to live */
 }
 
+/* The container was paused in the middle of a stop: whatever is due is due as much later. */
+static void test_paused(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.services[M].watchdog = 1000;
+	start_all(f);
+	assert_false(supervisor_is_timing(&f->supervisor));
+	f->now += 3600000;
+	supervisor_lost(&f->supervisor, 3600000);
+	step(f);
+	did(f, "");
+	supervisor_stop(&f->supervisor, "SIGTERM", f->now);
+	step(f);
+	did(f, "kill m TERM 60000");
+	assert_true(supervisor_is_timing(&f->supervisor));
+	says(f, M, "WATCHDOG=1");
+	f->now += 3600000;
+	supervisor_lost(&f->supervisor, 3600000);
+	step(f);
+	did(f, "");
+	/* Whoever starts it again in mid-stop gives it what is left. */
+	assert_true(f->supervisor.stop_deadline == f->now + 60000);
+	dies(f, M, EXITED(0));
+	dies(f, B, EXITED(0));
+	dies(f, D, EXITED(0));
+	dies(f, A, EXITED(0));
+	fake_did(&f->fake);
+	assert_true(supervisor_is_timing(&f->supervisor));
+	f->now += 3600000;
+	supervisor_lost(&f->supervisor, 3600000);
+	step(f);
+	did(f, "rest TERM");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +494,7 @@ int main(void)
 		TEST(test_no_process),
 		TEST(test_kill_at_stop),
 		TEST(test_watchdog_and_timeouts),
+		TEST(test_paused),
 	};
 
 	return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);

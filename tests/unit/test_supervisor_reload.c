@@ -308,6 +308,28 @@ static void test_starves(void **state)
 	result_is(f, RELOAD_FAILED, "a ended in the middle of it: no WATCHDOG=1 for 1000 ms");
 }
 
+/* It hangs in the reload and has no watchdog: nobody waits for it for ever, and it stays as it is. */
+static void test_silent(void **state)
+{
+	struct fixture *f = *state;
+
+	start_all(f);
+	says(f, A, "RELOADING=1");
+	pass(f, 4999);
+	result_is(f, RELOAD_RUNNING, "");
+	assert_true(supervisor_next_deadline(&f->supervisor) == f->now + 1);
+	pass(f, 1);
+	result_is(f, RELOAD_FAILED, "a: no READY=1 for 5000 ms after RELOADING=1");
+	assert_true(supervisor_next_deadline(&f->supervisor) == NEVER);
+	is(f, A, SERVICE_READY);
+	says(f, A, "READY=1");
+	counted(f, 0, 1);
+	/* Where a start may take for ever, so may this. */
+	f->config.services[A].start_timeout = 0;
+	says(f, A, "RELOADING=1");
+	assert_true(supervisor_next_deadline(&f->supervisor) == NEVER);
+}
+
 static void test_stopping(void **state)
 {
 	struct fixture *f = *state;
@@ -407,6 +429,7 @@ int main(void)
 		RELOAD_TEST(test_dies),		 RELOAD_TEST(test_starves),
 		RELOAD_TEST(test_stopping),	 RELOAD_TEST(test_stopping_while_starting),
 		RELOAD_TEST(test_several),	 RELOAD_TEST(test_stores),
+		RELOAD_TEST(test_silent),
 	};
 
 	return cmocka_run_group_tests_name("supervisor_reload", tests, NULL, NULL);
