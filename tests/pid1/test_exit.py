@@ -10,7 +10,7 @@ class ExitCodes(Case):
     """The main service's end is the container's end, its code the container's."""
 
     def test_code_of_main(self):
-        for code in [*range(0, 14), 63, 64, 65, 69, 77, 78, 100, 125, 126, 127, 128, 129, 137, 143, 200, 254, 255]:
+        for code in range(256):
             with self.subTest(code=code):
                 ended, pid1 = self.run_to_end(script("m", f"exit {code}", main="yes", restart="no"))
                 self.assertEqual(ended, code, pid1.text())

@@ -1,6 +1,7 @@
 """kill -9 of everything beside the guest: the guest does not notice, and the container becomes ready again."""
 import os
 import signal
+import time
 import unittest
 
 import harness
@@ -62,6 +63,24 @@ class LogFaultTest(FaultTest):
     def test_virtlogd(self):
         self.survive("virtlogd")
         self.assertEqual(self.guest.stop(), 0, self.guest.logs())
+
+
+class PauseTest(harness.SystemTest):
+    def test_pause(self):
+        """docker pause for longer than a watchdog's patience: after it nobody is accused of having slept."""
+        guest = self.container(environment={"CASEMENT_SERVICE_CASEMENT_GUEST_WATCHDOG": "4s"}).start()
+        guest.wait_ready()
+        qemu = guest.qemu
+        harness.docker("pause", guest.name)
+        time.sleep(7)
+        harness.docker("unpause", guest.name)
+        harness.until("PID 1 says so", 20, lambda: "PID 1 did not run for " in guest.logs())
+        # Long enough for a watchdog to bite that was not put off.
+        time.sleep(4)
+        status = guest.wait_ready()
+        self.assertEqual({service["name"]: service["restarts"] for service in status["services"] if service["restarts"]}, {})
+        self.assertEqual(guest.qemu, qemu)
+        self.assertEqual(guest.stop(), 0, guest.logs())
 
 
 class GuestFaultTest(harness.SystemTest):
