@@ -11,6 +11,7 @@
 #pragma once
 
 #include "lib/forward.h"
+#include "lib/probe_choice.h"
 #include "lib/rlimits.h"
 #include "lib/strlist.h"
 
@@ -91,6 +92,7 @@ struct stop_config {
 };
 
 struct health_config {
+	struct probe_choice probe;
 	unsigned rdp_port;
 	unsigned rdp_interval; /* ms between two probes of a guest that answered */
 	unsigned rdp_timeout;  /* ms for one probe */

@@ -81,6 +81,8 @@ static const struct config_key keys[] = {
 	STOP("agent", KEY_BOOL, agent, "no",
 	     "ask a connected guest agent, too, when the button is pressed"),
 
+	HEALTH("probe", KEY_PROBE, probe, "rdp",
+	       "what shows that the guest is ready: RDP, a TCP port, its agent, or that it runs"),
 	HEALTH("rdp-port", KEY_UNSIGNED, rdp_port, "3389", "the guest's RDP port", RANGE(1, 65535)),
 	HEALTH("rdp-interval", KEY_DURATION, rdp_interval, "30s",
 	       "time between two probes of a guest that answers", RANGE(100, INT_MAX)),
@@ -219,6 +221,7 @@ static const char *type_text(const struct config_key *key, char *buffer, size_t 
 		[KEY_ADDRESS] = "IPv4 address",
 		[KEY_SUBNET] = "auto|subnet",
 		[KEY_MAC] = "Ethernet address",
+		[KEY_PROBE] = "rdp|tcp:PORT|agent|none",
 		[KEY_WORDS] = "words",
 		[KEY_COMMAND] = "command line",
 	};

@@ -94,9 +94,7 @@ static bool can_answer(const struct keeper *keeper)
 /** probe_from_now() - @keep: it was only away. */
 static void probe_from_now(struct keeper *keeper, bool keep)
 {
-	/* Without a network of ours nothing is known that could be probed. */
-	if (keeper->plan->network)
-		health_start(&keeper->health, keep, now_ms());
+	keeper_probe_start(keeper, keep);
 	if (!keep)
 		keeper->alive = false;
 }
@@ -270,15 +268,6 @@ void keeper_feed(struct keeper *keeper, enum life_event event)
 	act(keeper, step.action);
 }
 
-/** probe_if_due() - Begin the next probe. */
-static void probe_if_due(struct keeper *keeper, int64_t now)
-{
-	probe_expire(&keeper->probe, now);
-	if (!probe_busy(&keeper->probe) && now >= health_next(&keeper->health))
-		probe_begin(&keeper->probe, health_connect_timeout(&keeper->health),
-			    keeper->health.timeout, now);
-}
-
 static void give_wanted(struct keeper *keeper)
 {
 	if (keeper->wanted == VIRT_NOTHING || !keeper->linked || keeper->worker.busy)
@@ -331,7 +320,7 @@ void keeper_settle(struct keeper *keeper)
 	if (!keeper->ended) {
 		give_wanted(keeper);
 		keeper_connect_if_due(keeper, now);
-		probe_if_due(keeper, now);
+		keeper_probe_if_due(keeper, now);
 	}
 	feed_watchdog(keeper, now);
 	keeper_report(keeper);

@@ -78,7 +78,7 @@ static void found(struct keeper *keeper, const struct virt_result *result)
 		keeper->evidence.stopped = result->stopped;
 	else if (result->found == LIFE_FOUND_OFF)
 		keeper->evidence.stopped = STOPPED_UNKNOWN;
-	keeper->agent = result->agent;
+	keeper_probe_agent(keeper, result->agent);
 	keeper_feed(keeper, result->found);
 	/* Over the old connection it would not have been heard. */
 	if (keeper->agent)
@@ -227,7 +227,7 @@ void keeper_message(struct keeper *keeper, const struct message *message)
 	case MESSAGE_AGENT:
 		if (keeper->agent != message->flag)
 			log_info("the guest agent is %s", message->flag ? "connected" : "gone");
-		keeper->agent = message->flag;
+		keeper_probe_agent(keeper, message->flag);
 		if (message->flag)
 			keeper_feed(keeper, LIFE_SIGN);
 		break;

@@ -49,25 +49,6 @@ static void on_timer(void *context)
 	keeper_settle(context);
 }
 
-static void on_probe(void *context, enum probe_result result, int64_t started, uint64_t latency)
-{
-	struct keeper *keeper = context;
-	enum rdp_state before = keeper->health.state;
-
-	health_result(&keeper->health, result, started, now_ms());
-	if (result == PROBE_ANSWERED)
-		keeper->latency = latency;
-	if (keeper->health.state != before && keeper->health.state == RDP_ANSWERING)
-		log_info("RDP answers, in %llu us", (unsigned long long)latency);
-	else if (before == RDP_ANSWERING && keeper->health.state != before)
-		log_warning("RDP does not answer any more");
-	if (result != PROBE_SILENT && !keeper->alive)
-		keeper_feed(keeper, LIFE_SIGN);
-	/* A probe that ends as it begins was begun by keeper_settle(), which is not done yet. */
-	keeper_report(keeper);
-	timer_set(&keeper->timer, now_ms());
-}
-
 /** begin_watchdog() - PID 1 says how often it wants to hear from the loop. */
 static void begin_watchdog(struct keeper *keeper)
 {
@@ -94,9 +75,7 @@ int keeper_init(struct keeper *keeper, const struct config *config, struct plan 
 	keeper->next_complaint = keeper->away_since + 5000;
 	keeper->evidence.status_expected = getenv("NOTIFY_SOCKET") != NULL;
 	stop_init(&keeper->stop, &config->stop);
-	health_init(&keeper->health, &config->health);
-	probe_init(&keeper->probe, plan->netinfo.guest_address, config->health.rdp_port,
-		   plan->netinfo.bridge, on_probe, keeper);
+	keeper_probe_init(keeper);
 	begin_watchdog(keeper);
 	/*
 	 * Signals first: of two things that are ready the loop handles the one that was added

@@ -23,5 +23,13 @@ struct stop_view keeper_stop_view(const struct keeper *keeper);
 void keeper_stop_carry_on(struct keeper *keeper, int64_t now);
 void keeper_signal(struct keeper *keeper, const struct signalfd_siginfo *info);
 
+/* keeper_probe.c: is the guest ready? */
+void keeper_probe_init(struct keeper *keeper);
+/* The guest can answer from now on; @keep: it was only away. */
+void keeper_probe_start(struct keeper *keeper, bool keep);
+/* The guest agent is connected, or not. */
+void keeper_probe_agent(struct keeper *keeper, bool connected);
+void keeper_probe_if_due(struct keeper *keeper, int64_t now);
+
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

@@ -38,6 +38,7 @@ MESSAGE_BUFFERS = {"problem": "", "reason": "", "text": "", "ret_text": "", "ret
 # Sentences without their beginning: "…: "VALUE" is not a number". They are returned or assigned, not passed.
 FRAGMENTS = {
     "lib/value.c": "return",
+    "lib/probe_choice.c": "return",
     "lib/rlimits.c": "return",
     "lib/config_values.c": "return",
     "init/guest/image.c": "any",

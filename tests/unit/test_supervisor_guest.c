@@ -326,13 +326,30 @@ static void test_rest_with_guest(void **state)
 	assert_int_equal(f->supervisor.exit_code, 10);
 }
 
+/* What the keeper says, and what PID 1 makes of it. */
+struct word {
+	const char *text;
+	enum overall_state state;
+	const char *reason, *health;
+};
+
+static void hears(struct fixture *f, const struct word *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		f->now += 10;
+		says(f, M, words[i].text);
+		assert_int_equal(f->supervisor.overall, words[i].state);
+		assert_string_equal(f->supervisor.overall_reason, words[i].reason);
+		if (words[i].health)
+			assert_string_equal(supervisor_health(&f->supervisor), words[i].health);
+		else
+			assert_null(supervisor_health(&f->supervisor));
+	}
+}
+
 static void test_overall(void **state)
 {
-	static const struct {
-		const char *text;
-		enum overall_state state;
-		const char *reason, *health;
-	} cases[] = {
+	static const struct word cases[] = {
 		{ "X_CASEMENT_GUEST_STATE=off", OVERALL_RUNNING, "the guest is off", NULL },
 		{ "X_CASEMENT_GUEST_STATE=starting", OVERALL_RUNNING, "the guest is starting",
 		  NULL },
@@ -351,29 +368,65 @@ static void test_overall(void **state)
 		  "guest crashed: panic", "guest crashed: panic" },
 		{ "X_CASEMENT_GUEST_STATE=stopping", OVERALL_RUNNING, "the guest is stopping",
 		  NULL },
-		/* A reboot: it was up once, and must answer again. */
 		{ "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_RDP=answering", OVERALL_READY, "",
+		  NULL },
+		/* A reboot: what it answered before does not count. */
+		{ "X_CASEMENT_GUEST_STATE=booting\nX_CASEMENT_RDP=unknown\nX_CASEMENT_BOOTS=2",
+		  OVERALL_RUNNING, "the guest is booting", NULL },
+		{ "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_RDP=closed", OVERALL_RUNNING,
+		  "the guest does not answer RDP yet", NULL },
+		{ "X_CASEMENT_RDP=answering", OVERALL_READY, "", NULL },
+	};
+	struct fixture *f = *state;
+
+	says(f, M, "X_CASEMENT_GUEST_STATE=off");
+	start_all(f);
+	hears(f, cases, ARRAY_SIZE(cases));
+	assert_true(f->supervisor.overall_since == f->now);
+	/* What is being repaired counts as alive, but not as ready. */
+	dies(f, D, KILLED(SIGKILL));
+	assert_int_equal(f->supervisor.overall, OVERALL_DEGRADED);
+	assert_null(supervisor_health(&f->supervisor));
+}
+
+/* Each kind of probe has words of its own, and none of them speaks of RDP. */
+static void test_probes(void **state)
+{
+	static const struct word cases[] = {
+		{ "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_PROBE=tcp:22", OVERALL_RUNNING,
+		  "the guest does not answer on TCP port 22 yet", NULL },
+		/* RDP is not what was asked about. */
+		{ "X_CASEMENT_RDP=answering", OVERALL_RUNNING,
+		  "the guest does not answer on TCP port 22 yet", NULL },
+		{ "X_CASEMENT_PROBE_STATE=answering", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE=tcp:22", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE_STATE=closed", OVERALL_DEGRADED,
+		  "the guest stopped answering on TCP port 22",
+		  "the guest stopped answering on TCP port 22" },
+		{ "X_CASEMENT_GUEST_STATE=starting", OVERALL_RUNNING, "the guest is starting",
+		  NULL },
+		{ "X_CASEMENT_GUEST_STATE=running", OVERALL_RUNNING,
+		  "the guest does not answer on TCP port 22 yet", NULL },
+		{ "X_CASEMENT_PROBE_STATE=answering", OVERALL_READY, "", NULL },
+		/* A new keeper with a changed configuration. */
+		{ "X_CASEMENT_PROBE=agent", OVERALL_RUNNING, "the guest agent is not connected yet",
+		  NULL },
+		{ "X_CASEMENT_PROBE_STATE=answering", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE_STATE=closed", OVERALL_DEGRADED,
+		  "the guest agent is not connected any more",
+		  "the guest agent is not connected any more" },
+		{ "X_CASEMENT_PROBE=none", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_GUEST_STATE=booting", OVERALL_RUNNING, "the guest is booting", NULL },
+		{ "X_CASEMENT_GUEST_STATE=running", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE=tcp:0", OVERALL_READY, "", NULL }, /* nonsense is ignored */
+		{ "X_CASEMENT_PROBE=rdp", OVERALL_RUNNING, "the guest does not answer RDP yet",
 		  NULL },
 	};
 	struct fixture *f = *state;
 
 	says(f, M, "X_CASEMENT_GUEST_STATE=off");
 	start_all(f);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		f->now += 10;
-		says(f, M, cases[i].text);
-		assert_int_equal(f->supervisor.overall, cases[i].state);
-		assert_string_equal(f->supervisor.overall_reason, cases[i].reason);
-		if (cases[i].health)
-			assert_string_equal(supervisor_health(&f->supervisor), cases[i].health);
-		else
-			assert_null(supervisor_health(&f->supervisor));
-	}
-	assert_true(f->supervisor.overall_since == f->now);
-	/* What is being repaired counts as alive, but not as ready. */
-	dies(f, D, KILLED(SIGKILL));
-	assert_int_equal(f->supervisor.overall, OVERALL_DEGRADED);
-	assert_null(supervisor_health(&f->supervisor));
+	hears(f, cases, ARRAY_SIZE(cases));
 }
 
 int main(void)
@@ -395,6 +448,7 @@ int main(void)
 		TEST(test_rest_goes),
 		TEST(test_rest_with_guest),
 		TEST(test_overall),
+		TEST(test_probes),
 	};
 
 	return cmocka_run_group_tests_name("supervisor_guest", tests, NULL, NULL);
