@@ -300,6 +300,7 @@ static int64_t next_deadline(const struct keeper *keeper)
 		next = earlier(next, health_next(&keeper->health));
 	if (!keeper->linked && !keeper->worker.busy)
 		next = earlier(next, keeper->next_connect);
+	next = earlier(next, keeper_room_next(keeper));
 	if (keeper->weighing_since)
 		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
@@ -318,6 +319,7 @@ void keeper_settle(struct keeper *keeper)
 	    verdict_ready(&keeper->evidence, now - keeper->weighing_since))
 		keeper_feed(keeper, LIFE_CONCLUDE);
 	if (!keeper->ended) {
+		keeper_room_if_due(keeper, now);
 		give_wanted(keeper);
 		keeper_connect_if_due(keeper, now);
 		keeper_probe_if_due(keeper, now);

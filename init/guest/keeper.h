@@ -13,6 +13,7 @@
 #include "init/guest/probe.h"
 #include "init/guest/qemu.h"
 #include "init/guest/report.h"
+#include "init/guest/room.h"
 #include "init/guest/stop.h"
 #include "init/guest/timer.h"
 #include "init/guest/worker.h"
@@ -56,6 +57,7 @@ struct keeper {
 	struct stop stop;
 	struct health health;
 	struct probe probe;
+	struct room room;
 	struct qemu qemu;
 	int qemu_watch;
 	struct evidence evidence;

@@ -71,6 +71,8 @@ static void found(struct keeper *keeper, const struct virt_result *result)
 	}
 	if (result->found == LIFE_SUSPENDED)
 		snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%s", result->reason);
+	if (result->found == LIFE_UP)
+		keeper->pause_reason[0] = '\0';
 	if (result->found == LIFE_SHUTDOWN)
 		/* QEMU waits like this after a power-off alone; at a signal it leaves. */
 		keeper->evidence.shutdown = SHUTDOWN_BY_GUEST;
@@ -122,6 +124,10 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		/* Often it just stopped by itself; if not, the policy tries again. */
 		log_info("%s failed: %s", virt_job_name(result->job), result->text);
 		break;
+	case VIRT_RESUME_IF_ROOM:
+		log_info("%s failed: %s", virt_job_name(result->job), result->text);
+		room_looked(&keeper->room, false, now_ms());
+		break;
 	case VIRT_NOTHING:
 	case VIRT_CONNECT:
 	case N_VIRT_JOBS: break;
@@ -139,6 +145,7 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 		keeper_feed(keeper, LIFE_DEFINED);
 		break;
 	case VIRT_CREATE: keeper_feed(keeper, LIFE_CREATED); break;
+	case VIRT_RESUME_IF_ROOM: keeper_room_looked(keeper, result); break;
 	case VIRT_BUTTON:
 	case VIRT_AGENT:
 	case VIRT_RESUME:
@@ -190,6 +197,9 @@ static void on_life(struct keeper *keeper, const struct message *message)
 		    !(keeper->pause_reason[0] && streq(message->text, "I/O error")))
 			snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%.*s",
 				 (int)sizeof(keeper->pause_reason) - 1, message->text);
+		/* Unless they came before the news that it goes on: libvirtd still knows them. */
+		if (streq(keeper->pause_reason, "I/O error") && keeper->wanted == VIRT_NOTHING)
+			keeper->wanted = VIRT_LOOK;
 		log_warning("the guest is paused%s%s", keeper->pause_reason[0] ? ": " : "",
 			    keeper->pause_reason);
 	}

@@ -31,5 +31,11 @@ void keeper_probe_start(struct keeper *keeper, bool keep);
 void keeper_probe_agent(struct keeper *keeper, bool connected);
 void keeper_probe_if_due(struct keeper *keeper, int64_t now);
 
+/* keeper_room.c: a guest that a full file system has paused */
+#define REASON_FULL "ENOSPC"
+void keeper_room_if_due(struct keeper *keeper, int64_t now);
+void keeper_room_looked(struct keeper *keeper, const struct virt_result *result);
+int64_t keeper_room_next(const struct keeper *keeper);
+
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

@@ -9,6 +9,7 @@
 
 #include "init/guest/define.h"
 #include "init/guest/virt_events.h"
+#include "init/guest/virt_room.h"
 #include "init/guest/xml_read.h"
 
 #include <errno.h>
@@ -153,6 +154,7 @@ static int run(struct virt *virt, enum virt_job job, struct virt_result *result)
 	case VIRT_BUTTON: return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
 	case VIRT_AGENT: return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT);
 	case VIRT_RESUME: return virDomainResume(domain);
+	case VIRT_RESUME_IF_ROOM: return virt_resume_if_room(domain, result);
 	case VIRT_WAKE: return virDomainPMWakeup(domain, 0);
 	case VIRT_DESTROY_GRACEFUL:
 		return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
@@ -208,6 +210,7 @@ const char *virt_job_name(enum virt_job job)
 		"pressing the power button",
 		"asking the guest agent to shut down",
 		"resuming the guest",
+		"resuming the guest if its disk has room",
 		"waking the guest",
 		"destroying the guest gracefully",
 		"destroying the guest",

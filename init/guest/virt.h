@@ -19,6 +19,7 @@ enum virt_job {
 	VIRT_BUTTON,
 	VIRT_AGENT,
 	VIRT_RESUME,
+	VIRT_RESUME_IF_ROOM, /* of a guest that a full file system has paused */
 	VIRT_WAKE,
 	VIRT_DESTROY_GRACEFUL,
 	VIRT_DESTROY,
@@ -43,6 +44,9 @@ struct virt_result {
 	enum stopped_as stopped;
 	char reason[64]; /* of a pause */
 	bool agent;      /* the guest agent is connected */
+	/* What RESUME_IF_ROOM did. */
+	bool resumed;
+	uint64_t room; /* bytes where the disk is; UINT64_MAX: not known */
 };
 
 #define VIRT_EVENTS 6

@@ -1,4 +1,7 @@
-/* Each kind of [health] probe in a whole keeper, on a fake libvirt and servers of the test's own on loopback. */
+/*
+ * What a whole keeper looks after while its guest runs, on a fake libvirt: each kind of [health] probe, with servers of the
+ * test's own on loopback, and the room for the guest's disk.
+ */
 #include "keeper_scenes.h"
 
 #include <poll.h>
@@ -150,6 +153,131 @@ static void nothing(void **state)
 	assert_int_equal(poll(&(struct pollfd){ .fd = listener, .events = POLLIN }, 1, 0), 0); /* nobody came by */
 }
 
+/* As QEMU and libvirt do it. */
+static void fill_up(void)
+{
+	fake.state = VIR_DOMAIN_PAUSED;
+	fake.reason = VIR_DOMAIN_PAUSED_IOERROR;
+	fake.disk_full = true;
+	fake_libvirt_disk_event("enospc");
+	fake_libvirt_event(VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_IOERROR);
+	UNTIL(keeper.life == LIFE_PAUSED);
+	UNTIL(keeper.room.waiting);
+}
+
+static void goes_on(void)
+{
+	fake.state = VIR_DOMAIN_RUNNING;
+	fake.disk_full = false;
+	fake_libvirt_event(VIR_DOMAIN_EVENT_RESUMED, 0);
+	UNTIL(keeper.life == LIFE_RUNNING);
+}
+
+/* Have the keeper look now, and wait until it has. */
+static void look(void)
+{
+	keeper.room.next = 0;
+	keeper_settle(&keeper);
+	UNTIL(keeper.room.next != 0 && !keeper.worker.busy && keeper.wanted == VIRT_NOTHING);
+}
+
+static void a_full_disk_is_waited_for(void **state)
+{
+	(void)state;
+	boot();
+	fake.room = (64 << 20) - 4096;
+	fill_up();
+	look();
+	look();
+	assert_null(strstr(fake_libvirt_calls(), "resume"));
+	assert_int_equal(keeper.room.pause, 4000);
+	assert_int_equal(keeper.life, LIFE_PAUSED);
+	assert_string_equal(keeper.pause_reason, "ENOSPC");
+	fake.room += 4096;
+	look();
+	assert_non_null(strstr(fake_libvirt_calls(), "resume"));
+	goes_on();
+	UNTIL(!keeper.room.waiting);
+	assert_true(keeper_room_next(&keeper) == INT64_MAX);
+	assert_string_equal(keeper.pause_reason, "");
+	/* At once again: the next attempt comes later. */
+	fill_up();
+	assert_int_equal(keeper.room.pause, 8000);
+}
+
+/* The disk's own words came before the news that the guest went on. */
+static void a_full_disk_whose_words_came_too_early(void **state)
+{
+	(void)state;
+	boot();
+	fake.state = VIR_DOMAIN_PAUSED;
+	fake.reason = VIR_DOMAIN_PAUSED_IOERROR;
+	fake.disk_full = true;
+	fake_libvirt_event(VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_IOERROR);
+	UNTIL(keeper.room.waiting);
+	assert_string_equal(keeper.pause_reason, "ENOSPC");
+}
+
+static void who_paused_it_otherwise_resumes_it(void **state)
+{
+	(void)state;
+	boot();
+	fake.room = 1 << 30;
+	fill_up();
+	fake.reason = VIR_DOMAIN_PAUSED_USER;
+	look();
+	fake.reason = VIR_DOMAIN_PAUSED_IOERROR;
+	fake.disk_full = false; /* broken, not full */
+	look();
+	assert_null(strstr(fake_libvirt_calls(), "resume"));
+}
+
+/* Nobody knows how much room there is: it is tried, less and less often. */
+static void a_disk_that_is_no_file(void **state)
+{
+	(void)state;
+	boot();
+	fake.no_file = true;
+	fill_up();
+	for (unsigned i = 1; i <= 12; i++) {
+		look();
+		assert_int_equal(keeper.room.pause, 1000 << i < 300000 ? 1000 << i : 300000);
+	}
+	assert_non_null(strstr(fake_libvirt_calls(), "state resume state resume"));
+}
+
+/* libvirtd dies in the middle of a look: the next one asks again. */
+static void a_look_that_is_lost(void **state)
+{
+	(void)state;
+	boot();
+	fake.room = 1 << 30;
+	fill_up();
+	fake.break_call = "resume";
+	keeper.room.next = 0;
+	keeper_settle(&keeper);
+	UNTIL(!keeper.linked);
+	UNTIL(keeper.linked);
+	keeper.room.next = 0;
+	keeper_settle(&keeper);
+	UNTIL(strstr(strstr(fake_libvirt_calls(), "resume") + 6, "resume"));
+}
+
+static void a_stop_does_not_wait_for_room(void **state)
+{
+	(void)state;
+	boot();
+	fake.room = 0;
+	fill_up();
+	send_signal(SIGTERM, 300);
+	UNTIL(strstr(fake_libvirt_calls(), "resume"));
+	UNTIL(!keeper.room.waiting);
+	UNTIL(strstr(fake_libvirt_calls(), "destroy-graceful"));
+	fake_libvirt_event(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_DESTROYED);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -160,6 +288,12 @@ int main(void)
 		TEST(an_agent_that_comes_back),
 		TEST(an_agent_that_goes_behind_our_back),
 		TEST(nothing),
+		TEST(a_full_disk_is_waited_for),
+		TEST(a_full_disk_whose_words_came_too_early),
+		TEST(who_paused_it_otherwise_resumes_it),
+		TEST(a_disk_that_is_no_file),
+		TEST(a_look_that_is_lost),
+		TEST(a_stop_does_not_wait_for_room),
 	};
 
 	return fixture_main(tests, ARRAY_SIZE(tests));
