@@ -309,8 +309,7 @@ static int64_t next_deadline(const struct keeper *keeper)
 
 	if (!probe_busy(&keeper->probe))
 		next = earlier(next, health_next(&keeper->health));
-	if (!keeper->linked && !keeper->worker.busy)
-		next = earlier(next, keeper->next_connect);
+	next = earlier(next, keeper_connect_deadline(keeper));
 	if (keeper->weighing_since)
 		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;

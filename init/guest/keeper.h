@@ -45,6 +45,7 @@ struct keeper {
 	bool broken;          /* this connection is gone, perhaps before it was complete */
 	unsigned connection;  /* number of the current one, or of the one that is being made */
 	int64_t next_connect; /* when to try */
+	int64_t connect_until; /* how long the attempt that is under way may take */
 	int64_t away_since;
 	int64_t next_complaint; /* when to say again that it is away */
 	unsigned backoff;       /* ms */

@@ -16,6 +16,7 @@ void keeper_found_qemu(struct keeper *keeper);
 /* keeper_link.c: libvirtd */
 void keeper_link_lost(struct keeper *keeper, const char *why);
 void keeper_message(struct keeper *keeper, const struct message *message);
+int64_t keeper_connect_deadline(const struct keeper *keeper);
 void keeper_connect_if_due(struct keeper *keeper, int64_t now);
 
 /* keeper_stop.c */
