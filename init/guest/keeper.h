@@ -65,6 +65,10 @@ struct keeper {
 	bool alive;             /* has shown life since it booted */
 	bool created;           /* by this process */
 	unsigned create_tries;
+	unsigned start_failures; /* in a row */
+	int64_t start_until;     /* how long the start that is under way may take */
+	bool start_late;         /* it took longer, and was ended */
+	int64_t next_look;       /* when to look at the guest again */
 	unsigned boots;
 	int64_t rebooted; /* when, in ms */
 	uint64_t latency; /* us, of the last answer */

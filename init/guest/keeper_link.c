@@ -16,8 +16,7 @@
 /* A libvirtd that runs takes some milliseconds for a connection, a stopped one takes for ever. */
 #define CONNECT_MS 20000
 
-/** accuse() - PID 1 alone can end libvirtd and start it again. */
-static void accuse(const char *why)
+void keeper_accuse_libvirtd(const char *why)
 {
 	log_warning("libvirtd hangs: %s; asking PID 1 to start it anew", why);
 	report_hangs("libvirtd");
@@ -35,7 +34,7 @@ void keeper_connect_if_due(struct keeper *keeper, int64_t now)
 	if (keeper->linked || now < keeper_connect_deadline(keeper))
 		return;
 	if (keeper->worker.busy) {
-		accuse("it does not accept a connection");
+		keeper_accuse_libvirtd("it does not accept a connection");
 		keeper->connect_until = now + CONNECT_MS;
 		return;
 	}
@@ -103,6 +102,8 @@ static void found(struct keeper *keeper, const struct virt_result *result)
 	else if (result->found == LIFE_FOUND_OFF)
 		keeper->evidence.stopped = STOPPED_UNKNOWN;
 	keeper->agent = result->agent;
+	if (result->found == LIFE_FOUND_STARTING)
+		keeper_start_found(keeper);
 	keeper_feed(keeper, result->found);
 	/* Over the old connection it would not have been heard. */
 	if (keeper->agent)
@@ -239,7 +240,7 @@ void keeper_message(struct keeper *keeper, const struct message *message)
 	case MESSAGE_LOST:
 		keeper_link_lost(keeper, message->text);
 		if (message->flag)
-			accuse("it does not answer");
+			keeper_accuse_libvirtd("it does not answer");
 		break;
 	case MESSAGE_LIFE: on_life(keeper, message); break;
 	case MESSAGE_PANIC:

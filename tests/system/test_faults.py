@@ -107,6 +107,21 @@ class PauseTest(harness.SystemTest):
         self.assertEqual(guest.stop(), 0, guest.logs())
 
 
+class AgainTest(harness.SystemTest):
+    def test_on_crash_and_on_poweroff(self):
+        """The container stays, and the guest is booted again; docker stop ends it as ever."""
+        guest = self.container(environment={"CASEMENT_GUEST_ON_CRASH": "restart", "CASEMENT_GUEST_ON_POWEROFF": "restart"}).start()
+        for boots in range(1, 5):
+            guest.wait_status(f"boot {boots}", lambda status, n=boots: status["state"] == "ready" and status["guest"]["boots"] == n)
+            if boots < 3:
+                os.kill(guest.qemu, signal.SIGKILL)
+            elif boots == 3:
+                guest.control("poweroff")
+        self.assertEqual(guest.stop(), 0, guest.logs())
+        self.assertRegex(guest.logs(), r"warning casement: casement-guest: exited with 11; restart 1 in \d+ ms")
+        self.assertRegex(guest.logs(), r"warning casement: casement-guest: exited with 0; restart 3 in \d+ ms")
+
+
 class GuestFaultTest(harness.SystemTest):
     def test_qemu_killed(self):
         guest = self.container().start()
