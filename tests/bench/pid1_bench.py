@@ -6,7 +6,7 @@ has medians. casement has a configuration with one simple service, which is that
 
     tests/bench/pid1_bench.py [--rounds N]
 
-CASEMENT_BUILD names a build directory; without it a release build is made. Needs root, gcc, and Debian's packages tini,
+Makes a release build. Needs root, gcc, and Debian's packages tini,
 dumb-init, catatonit and s6.
 
 Memory is measured twice. "Beside others": all inits at once, with the machine's own libraries, which other processes map,
@@ -95,14 +95,14 @@ class Bench:
         return self.path(name)
 
     def casement(self):
-        build = os.environ.get("CASEMENT_BUILD")
-        if not build:
-            build = self.path("build")
-            for command in (["meson", "setup", build, TOP, "--buildtype=release", "-Dtests=disabled"],
-                            ["ninja", "-C", build, "init/pid1/casement"]):
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        # A copy that is on the disk: pages that were never written out would count as dirty.
-        return copy(os.path.join(build, "init/pid1/casement"), self.path("casement"))
+        build = self.path("build")
+        for command in (["meson", "setup", build, TOP, "--buildtype=release", "-Dtests=disabled", f"--prefix={self.directory}"],
+                        ["ninja", "-C", build, "init/pid1/casement", "init/pid1/casement-first"]):
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        os.mkdir(self.path("sbin"))
+        # Copies that are on the disk: pages that were never written out would count as dirty.
+        copy(os.path.join(build, "init/pid1/casement"), self.path("sbin/casement"))
+        return copy(os.path.join(build, "init/pid1/casement-first"), self.path("casement-first"))
 
     def popen(self, task, runs, name, root="/", **options):
         # What begins with CASEMENT_ in the environment would be casement's configuration.
@@ -142,7 +142,8 @@ class Bench:
         os.mknod(f"{root}/dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         with open(f"{root}/etc/group", "w", encoding="ascii") as file:
             file.write("casement:x:991:\n")
-        programs = [self.commands[name][0]] + ([S6_SUPERVISE] if name == "s6-svscan" else [])
+        further = {"casement": [self.path("sbin/casement")], "s6-svscan": [S6_SUPERVISE]}
+        programs = [self.commands[name][0], *further.get(name, [])]
         files = {self.child, self.config, self.shared, *programs}
         for program in programs:
             files |= set(re.findall(r"(/\S+) \(", subprocess.run(["ldd", program], text=True, stdout=subprocess.PIPE,
