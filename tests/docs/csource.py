@@ -26,6 +26,7 @@ REPORTERS = {
     "send_request": (4, "", " %s: %s"),
     "change_address": (3, "", " %s: %s"),
     "judge": (3, "", ""),
+    "judge_because": (3, "", ""),
     "keeper_end": (2, "", ""),
 }
 
