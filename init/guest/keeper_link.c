@@ -140,8 +140,12 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		log_warning("%s failed: %s", virt_job_name(result->job), result->text);
 		stop_failed(&keeper->stop, now_ms());
 		break;
-	case VIRT_BUTTON:
 	case VIRT_AGENT:
+		/* One that hangs would take five seconds of each round, in which no press goes out. */
+		keeper->stop.use_agent = false;
+		log_info("%s failed: %s", virt_job_name(result->job), result->text);
+		break;
+	case VIRT_BUTTON:
 	case VIRT_RESUME:
 	case VIRT_WAKE:
 		/* Often it just stopped by itself; if not, the policy tries again. */
