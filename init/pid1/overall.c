@@ -16,10 +16,22 @@ const char *overall_state_name(enum overall_state state)
 }
 
 static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state,
-		  const char *format, ...) PRINTF_LIKE(4, 5);
+		  const char *reason)
+{
+	if (state == supervisor->overall && streq(reason, supervisor->overall_reason))
+		return;
+	if (state != supervisor->overall)
+		supervisor->overall_since = now;
+	supervisor->overall = state;
+	snprintf(supervisor->overall_reason, sizeof(supervisor->overall_reason), "%s", reason);
+	supervisor->changes++;
+}
 
-static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state,
-		  const char *format, ...)
+static void judge_because(struct supervisor *supervisor, int64_t now, enum overall_state state,
+			  const char *format, ...) PRINTF_LIKE(4, 5);
+
+static void judge_because(struct supervisor *supervisor, int64_t now, enum overall_state state,
+			  const char *format, ...)
 {
 	char reason[sizeof(supervisor->overall_reason)];
 	va_list arguments;
@@ -27,13 +39,7 @@ static void judge(struct supervisor *supervisor, int64_t now, enum overall_state
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
-	if (state == supervisor->overall && streq(reason, supervisor->overall_reason))
-		return;
-	if (state != supervisor->overall)
-		supervisor->overall_since = now;
-	supervisor->overall = state;
-	memcpy(supervisor->overall_reason, reason, sizeof(reason));
-	supervisor->changes++;
+	judge(supervisor, now, state, reason);
 }
 
 /*
@@ -78,11 +84,11 @@ static void judge_silence(struct supervisor *supervisor, int64_t now)
 		break;
 	case PROBE_BY_TCP:
 		if (guest->answered)
-			judge(supervisor, now, state, "the guest stopped answering on TCP port %u",
-			      port);
+			judge_because(supervisor, now, state,
+				      "the guest stopped answering on TCP port %u", port);
 		else
-			judge(supervisor, now, state,
-			      "the guest does not answer on TCP port %u yet", port);
+			judge_because(supervisor, now, state,
+				      "the guest does not answer on TCP port %u yet", port);
 		break;
 	case PROBE_BY_AGENT:
 		if (guest->answered)
@@ -103,20 +109,20 @@ static void judge_guest(struct supervisor *supervisor, int64_t now)
 	case GUEST_STARTING:
 	case GUEST_BOOTING:
 	case GUEST_STOPPING:
-		judge(supervisor, now, OVERALL_RUNNING, "the guest is %s",
-		      guest_state_name(guest->state));
+		judge_because(supervisor, now, OVERALL_RUNNING, "the guest is %s",
+			      guest_state_name(guest->state));
 		return;
 	case GUEST_PAUSED:
 	case GUEST_CRASHED:
-		judge(supervisor, now, OVERALL_DEGRADED, "guest %s: %s",
-		      guest_state_name(guest->state), guest->reason);
+		judge_because(supervisor, now, OVERALL_DEGRADED, "guest %s: %s",
+			      guest_state_name(guest->state), guest->reason);
 		return;
 	case GUEST_RUNNING:
 	case N_GUEST_STATES: break;
 	}
 	if (answers(guest)) {
 		supervisor->guest.answered = true;
-		judge(supervisor, now, OVERALL_READY, "%s", "");
+		judge(supervisor, now, OVERALL_READY, "");
 	} else {
 		judge_silence(supervisor, now);
 	}
@@ -130,19 +136,20 @@ void supervisor_judge(struct supervisor *supervisor, int64_t now)
 	if (supervisor->phase == PHASE_DONE)
 		judge(supervisor, now,
 		      supervisor->exit_code == EXIT_GUEST_OFF ? OVERALL_STOPPED : OVERALL_FAILED,
-		      "%s", supervisor->reason);
+		      supervisor->reason);
 	else if (supervisor->phase != PHASE_RUN)
-		judge(supervisor, now, OVERALL_STOPPING, "%s", supervisor->reason);
+		judge(supervisor, now, OVERALL_STOPPING, supervisor->reason);
 	else if (lame && (was_up || lame->problem[0]))
-		judge(supervisor, now, OVERALL_DEGRADED, "%s is %s%s%s", lame->config->name,
-		      service_state_name(lame->state), lame->problem[0] ? ": " : "", lame->problem);
+		judge_because(supervisor, now, OVERALL_DEGRADED, "%s is %s%s%s", lame->config->name,
+			      service_state_name(lame->state), lame->problem[0] ? ": " : "",
+			      lame->problem);
 	else if (lame)
-		judge(supervisor, now, OVERALL_STARTING, "%s is %s", lame->config->name,
-		      service_state_name(lame->state));
+		judge_because(supervisor, now, OVERALL_STARTING, "%s is %s", lame->config->name,
+			      service_state_name(lame->state));
 	else if (supervisor->guest.reported)
 		judge_guest(supervisor, now);
 	else
-		judge(supervisor, now, OVERALL_READY, "%s", "");
+		judge(supervisor, now, OVERALL_READY, "");
 }
 
 const char *supervisor_health(const struct supervisor *supervisor)

@@ -20,12 +20,12 @@
 		}                                                                                                     \
 	} while (0)
 
-static void send_signal(int signal, int value)
+static inline void send_signal(int signal, int value)
 {
 	sigqueue(getpid(), signal, (union sigval){ .sival_int = value });
 }
 
-static void begin(void)
+static inline void begin(void)
 {
 	make_keeper();
 	keeper_found_qemu(&keeper);
@@ -33,7 +33,7 @@ static void begin(void)
 }
 
 /* From nothing to a guest that runs, as libvirt tells it. */
-static void boot(void)
+static inline void boot(void)
 {
 	begin();
 	UNTIL(keeper.life == LIFE_CREATING || keeper.life == LIFE_BOOTING);
