@@ -2,10 +2,10 @@
 #pragma once
 
 enum probe_kind {
-	PROBE_BY_RDP,   /* its RDP server answers */
-	PROBE_BY_TCP,   /* a TCP port accepts a connection */
+	PROBE_BY_RDP,	/* its RDP server answers */
+	PROBE_BY_TCP,	/* a TCP port accepts a connection */
 	PROBE_BY_AGENT, /* its guest agent is connected */
-	PROBE_NOTHING,  /* that it runs */
+	PROBE_NOTHING,	/* that it runs */
 };
 
 struct probe_choice {

@@ -10,8 +10,9 @@
  * A guest that answered is probed every rdp-interval; only rdp-failures failed probes in a row, in
  * quick succession, make it a guest that does not answer.
  *
- * Nobody has to ask for the guest agent: libvirt tells when it comes and goes. Only one that is gone
- * is looked for again, for as long as it gets away with that: agents are restarted now and then.
+ * Nobody has to ask for the guest agent: libvirt tells when it comes and goes. Only one that is
+ * gone is looked for again, for as long as it gets away with that: agents are restarted now and
+ * then.
  */
 #include "init/guest/health.h"
 

@@ -14,9 +14,7 @@
 static void log_answer(const struct probe_choice *choice, uint64_t latency)
 {
 	switch (choice->kind) {
-	case PROBE_BY_RDP:
-		log_info("RDP answers, in %llu us", (unsigned long long)latency);
-		break;
+	case PROBE_BY_RDP: log_info("RDP answers, in %llu us", (unsigned long long)latency); break;
 	case PROBE_BY_TCP:
 		log_info("TCP port %u answers, in %llu us", choice->port,
 			 (unsigned long long)latency);
@@ -31,9 +29,7 @@ static void log_silence(const struct probe_choice *choice)
 {
 	switch (choice->kind) {
 	case PROBE_BY_RDP: log_warning("RDP does not answer any more"); break;
-	case PROBE_BY_TCP:
-		log_warning("TCP port %u does not answer any more", choice->port);
-		break;
+	case PROBE_BY_TCP: log_warning("TCP port %u does not answer any more", choice->port); break;
 	case PROBE_BY_AGENT: log_warning("the guest agent does not come back"); break;
 	case PROBE_NOTHING: break;
 	}

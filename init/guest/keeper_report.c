@@ -48,9 +48,9 @@ static const char *probe_words(const struct keeper *keeper, size_t size, char *b
 	switch (choice->kind) {
 	case PROBE_BY_RDP:
 		snprintf(buffer, size, "; %s",
-			 answers		 ? "RDP answers" :
-			 state == RDP_OPEN ? "the RDP port is open, but RDP does not answer" :
-					     "RDP does not answer");
+			 answers	     ? "RDP answers"
+			 : state == RDP_OPEN ? "the RDP port is open, but RDP does not answer"
+					     : "RDP does not answer");
 		break;
 	case PROBE_BY_TCP:
 		snprintf(buffer, size, "; TCP port %u %s", choice->port,

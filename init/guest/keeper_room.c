@@ -1,4 +1,4 @@
-/* A guest that a full file system has paused goes on by itself once there is room: room.c's policy. */
+/* A guest that a full file system has paused goes on once there is room: room.c's policy. */
 #include "init/guest/keeper_parts.h"
 
 #include "lib/log.h"

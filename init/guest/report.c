@@ -61,8 +61,7 @@ static void add_probe(struct text *text, const struct report_facts *old,
 	if (all)
 		add(text, WIRE_PROBE "=%s\n", probe_choice_text(&new->probe, name));
 	if (changed)
-		add(text, "%s=%s\n",
-		    new->probe.kind == PROBE_BY_RDP ? WIRE_RDP : WIRE_PROBE_STATE,
+		add(text, "%s=%s\n", new->probe.kind == PROBE_BY_RDP ? WIRE_RDP : WIRE_PROBE_STATE,
 		    rdp_state_name(new->probe_state));
 }
 

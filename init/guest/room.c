@@ -3,9 +3,9 @@
  *
  * Nothing tells when a file system has room again, so somebody has to look: after a second, then
  * after two, four and so on, every half minute in the end. A guest that is resumed and paused again
- * soon writes faster than somebody makes room, or waits for more than a file system says (a quota, a
- * thin volume): each attempt doubles the pause before the next, up to five minutes. Once it has run
- * for a minute that is forgotten.
+ * soon writes faster than somebody makes room, or waits for more than a file system says (a quota,
+ * a thin volume): each attempt doubles the pause before the next, up to five minutes. Once it has
+ * run for a minute that is forgotten.
  */
 #include "init/guest/room.h"
 
@@ -43,7 +43,7 @@ void room_looked(struct room *room, bool resumed, int64_t now)
 {
 	if (resumed)
 		room->resumed = now;
-	/* Before it is known what comes of it: it may be paused again before anybody sees it run. */
+	/* Whatever comes of it: it may be paused again before anybody sees it run. */
 	longer(room, resumed ? ATTEMPT_MAX_MS : LOOK_MAX_MS);
 	room->next = now + room->pause;
 }

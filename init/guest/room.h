@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 struct room {
-	bool waiting;    /* the guest is paused by a full file system */
-	unsigned pause;  /* ms to the next look */
-	int64_t next;    /* when that is */
+	bool waiting;	 /* the guest is paused by a full file system */
+	unsigned pause;	 /* ms to the next look */
+	int64_t next;	 /* when that is */
 	int64_t resumed; /* when the guest was resumed last */
 };
 

@@ -3,7 +3,8 @@
  * file system that hangs must hold up neither the event loop nor the deadline of a stop.
  *
  * Which disks those are, and where they are, libvirt knows, also of an XML of somebody's own. What
- * has no file (a block device, a network disk) does not tell its room, and is worth a try each time.
+ * has no file (a block device, a network disk) does not tell its room, and is worth a try each
+ * time.
  */
 #include "init/guest/virt_room.h"
 
