@@ -104,6 +104,51 @@ class LifeTest(world.WorldTest):
         keeper.kill(signal.SIGCONT)
         self.world.until("signs of life again", 5, lambda: fed() > before + 1)
 
+    def test_the_console_is_in_the_log(self):
+        keeper = self.start(CASEMENT_LOG_CONSOLE="all")
+        keeper.wait_answering()
+        keeper.wait_line("<6>serial: casement-guest-event: up")
+        self.world.until("QEMU's own line", 10, lambda: any(line.startswith("<6>qemu: ") for line in keeper.lines()))
+        # libvirt's command lines are not QEMU's words; and no control character comes through.
+        self.assertNotIn("-blockdev", keeper.log())
+        self.assertRegex("".join(keeper.lines()), r"\A[^\x00-\x08\x0b-\x1f\x7f]*\Z")
+        # A second casement-guest does not say it again, and hears what is new.
+        keeper.kill(signal.SIGKILL)
+        keeper.wait()
+        second = self.start(CASEMENT_LOG_CONSOLE="all")
+        second.wait_answering()
+        self.stop_cleanly(second)
+        said = [line.removeprefix("<6>serial: casement-guest-event: ") for line in second.lines() if line.startswith("<6>serial: c")]
+        self.assertNotIn("booting", said)
+        self.assertEqual(said[0], "power button pressed", said)
+
+    def test_the_console_is_silent_if_that_is_wanted(self):
+        keeper = self.start(CASEMENT_LOG_CONSOLE="none")
+        keeper.wait_answering()
+        self.stop_cleanly(keeper)
+        self.assertIn("casement-guest-event: up", self.world.serial())
+        self.assertEqual([line for line in keeper.lines() if line.startswith(("<6>serial: ", "<6>qemu: "))], [])
+
+    def test_a_flood_on_the_serial_port_does_not_delay_the_stop(self):
+        keeper = self.start(CASEMENT_LOG_CONSOLE="all")
+        keeper.wait_answering()
+        # As much as virtlogd would get from a guest that writes without end; rotated as virtlogd does it.
+        script = ("for i in $(seq 200); do yes 'a line that the guest writes again and again' | head -c 100000;"
+                  " [ $((i % 20)) = 0 ] && mv serial.log serial.log.0; done >>serial.log 2>/dev/null;"
+                  " exec 3>>serial.log; yes 'a line without end' >&3")
+        flood = self.world.spawn("flood", "sh", "-c", f"cd /var/log/casement; {script}")
+        keeper.wait_line("a line that the guest writes")
+        keeper.kill(signal.SIGTERM)
+        self.assertEqual(keeper.wait(), 0, keeper.log()[-3000:])
+        pressed = next(message["at"] for message in keeper.mine() if "pressing the guest's power button (1)" in message.get("line", ""))
+        asked = next(message["at"] for message in keeper.mine() if message.get("killed") == keeper.pid)
+        self.assertLess(pressed - asked, 5)
+        flood.kill()
+        self.world.command("sh", "-c", "pkill yes; true") if False else None
+        text = sum(len(line) for line in keeper.lines() if line.startswith("<6>serial: "))
+        self.assertLess(text, 1 << 20)
+        self.assertRegex(keeper.log(), r"serial: \d+ bytes were left out")
+
     def test_the_agent_channel_is_there(self):
         keeper = self.start()
         keeper.wait_field("GUEST_STATE", "booting")
