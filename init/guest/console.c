@@ -171,9 +171,9 @@ void console_finish(struct console *console)
 		struct console_stream *stream = &console->streams[i];
 
 		refill(stream, now_ms());
-		follow_skip(&stream->follow,
-			    stream->allowance > ROUND_BYTES ? (uint64_t)stream->allowance
-							    : ROUND_BYTES);
+		follow_skip(&stream->follow, stream->allowance > ROUND_BYTES
+						     ? (uint64_t)stream->allowance
+						     : ROUND_BYTES);
 		/* Bounded: somebody may go on writing. */
 		for (size_t n = 0, more = 1; more && n < CONSOLE_BURST; n += more)
 			more = follow_read(&stream->follow, ROUND_BYTES);

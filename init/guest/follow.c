@@ -64,8 +64,8 @@ static void take_byte(struct follow *follow, unsigned char byte)
 	if (follow->length + room_for(byte, control) > FOLLOW_LINE_MAX)
 		hand_out(follow, false);
 	if (control)
-		follow->length += (size_t)snprintf(follow->line + follow->length, 5, "\\x%02x",
-						   byte);
+		follow->length +=
+			(size_t)snprintf(follow->line + follow->length, 5, "\\x%02x", byte);
 	else
 		follow->line[follow->length++] = (char)byte;
 }

@@ -27,7 +27,7 @@ struct follow {
 	off_t offset;
 	uint64_t left_out; /* bytes, by follow_skip() */
 	unsigned skipping; /* bytes in which a line's beginning is looked for */
-	bool broken;       /* what is in line[] goes on a piece that was handed out */
+	bool broken;	   /* what is in line[] goes on a piece that was handed out */
 	size_t length;
 	char line[FOLLOW_LINE_MAX + 1];
 };

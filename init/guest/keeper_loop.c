@@ -6,8 +6,8 @@
 #include "lib/log.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <libvirt/libvirt.h>
+#include <limits.h>
 #include <systemd/sd-daemon.h>
 
 const struct keeper_paths keeper_paths = {
@@ -145,7 +145,9 @@ int keeper_run(struct keeper *keeper)
 {
 	/* It runs already? Then a stop that comes before libvirtd answers has something to stop. */
 	keeper_found_qemu(keeper);
-	if (!keeper->qemu.pid)
+	if (keeper->qemu.pid)
+		plan_keep_claim(keeper->plan);
+	else
 		keeper_prepare(keeper);
 	keeper_settle(keeper);
 	while (!keeper->ended)
