@@ -1,6 +1,7 @@
 /*
  * libvirt writes the environment and the command line of each start into the log, one argument a
- * line with a backslash at its end. What follows is QEMU's.
+ * line with a backslash at its end; and the command line of swtpm, in one line behind one that says
+ * so. What follows is QEMU's.
  */
 #include "init/guest/qemu_log.h"
 
@@ -34,7 +35,8 @@ bool qemu_log_is_words(const char *line, size_t length, bool *continued)
 {
 	bool before = *continued;
 
-	*continued = length > 0 && line[length - 1] == '\\';
+	*continued = length > 0 && (line[length - 1] == '\\' ||
+				    memmem(line, length, "Starting external device:", 25));
 	return length > 0 && !before && !*continued &&
 	       !memmem(line, length, "starting up libvirt", 19);
 }

@@ -144,6 +144,7 @@ static void libvirts_command_lines_are_left_out(void **state)
 	(void)state;
 	begin(LOG_CONSOLE_QEMU);
 	put(qemu, "2026-01-01 00:00:00.000+0000: starting up libvirt version: 9.0.0\n"
+		  "2026-01-01 00:00:00.000+0000: Starting external device: TPM Emulator\n/usr/bin/swtpm socket --tpm2\n"
 		  "LC_ALL=C \\\nHOME=/var/lib \\\n/usr/bin/qemu-system-x86_64 \\\n-name guest=windows \\\n-msg timestamp=on\n"
 		  "char device redirected to /dev/pts/0 (label charserial0)\n");
 	run_until(1);
