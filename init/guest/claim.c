@@ -36,12 +36,13 @@ static void read_holder(int fd, char ret_holder[static CLAIM_HOLDER_SIZE])
 /** write_holder() - For people. On a full file system it stays away. */
 static void write_holder(int fd)
 {
-	char text[CLAIM_HOLDER_SIZE + 1] = "";
+	char name[CLAIM_HOLDER_SIZE] = "", text[CLAIM_HOLDER_SIZE + 1];
+	int n;
 
-	if (gethostname(text, CLAIM_HOLDER_SIZE - 1) || ftruncate(fd, 0))
+	if (gethostname(name, sizeof(name) - 1) || ftruncate(fd, 0))
 		return;
-	strcat(text, "\n");
-	if (pwrite(fd, text, strlen(text), 0) < 0)
+	n = snprintf(text, sizeof(text), "%s\n", name);
+	if (pwrite(fd, text, (size_t)n, 0) < 0)
 		return;
 }
 
