@@ -6,6 +6,7 @@
 
 #include "lib/config_entry.h"
 #include "lib/util.h"
+#include "lib/wire.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -269,6 +270,33 @@ void config_clear_service(struct service_config *service)
 	free(service->name);
 }
 
+static void not_final(struct service_config *service, unsigned code)
+{
+	service->final_codes[code / 32] &= ~(1U << code % 32);
+}
+
+/*
+ * [guest] on-crash and on-poweroff: an end of the main service that is not final is followed by a
+ * new start, with the pauses and the limit of that service; and its start is the guest's.
+ */
+static void apply_after_end(struct config *config)
+{
+	for (size_t i = 0; i < config->n_services; i++) {
+		struct service_config *service = &config->services[i];
+
+		if (!service->main)
+			continue;
+		if (config->guest.on_crash == AFTER_END_RESTART) {
+			not_final(service, EXIT_GUEST_CRASHED);
+			not_final(service, EXIT_SERVICE_FAILED);
+		}
+		if (config->guest.on_poweroff == AFTER_END_RESTART) {
+			not_final(service, EXIT_GUEST_OFF);
+			service->restart = RESTART_ALWAYS;
+		}
+	}
+}
+
 static void read_sources(struct config_loader *loader, const char *file)
 {
 	if (file) {
@@ -302,6 +330,7 @@ int config_load(const char *file, config_report_fn *report, void *context,
 		for (size_t i = 0; i < config->n_entries; i++)
 			apply_entry(&loader, &config->entries[i]);
 		config_check(&loader);
+		apply_after_end(config);
 	}
 	complain_of_the_rest(&loader);
 

@@ -59,6 +59,8 @@ struct subnet {
 	struct in_addr address; /* the network's address */
 };
 
+enum after_end { AFTER_END_EXIT, AFTER_END_RESTART };
+
 struct guest_config {
 	char *name; /* of the libvirt domain */
 	char *disk;
@@ -71,6 +73,10 @@ struct guest_config {
 	bool tpm;
 	char *xml;	/* path of a domain XML that is taken verbatim; NULL: casement builds it */
 	uint8_t mac[6]; /* of the guest's one interface */
+	unsigned start_timeout;	    /* ms for libvirt to start it */
+	unsigned start_retries;	    /* further starts after one that failed */
+	enum after_end on_crash;    /* what comes after QEMU's death, a panic, a failed start */
+	enum after_end on_poweroff; /* and after the guest's own shutdown */
 };
 
 struct network_config {

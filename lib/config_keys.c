@@ -15,6 +15,7 @@ static const char *const restart_choices[] = { "no", "on-failure", "always", NUL
 static const char *const required_choices[] = { "no", "yes", "kvm", NULL };
 static const char *const source_choices[] = { "masquerade", "preserve", NULL };
 static const char *const on_remove_choices[] = { "close", "keep", NULL };
+static const char *const after_end_choices[] = { "exit", "restart", NULL };
 static const char *const format_choices[] = { "text", "json", NULL };
 static const char *const console_choices[] = { "none", "serial", "qemu", "all", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
@@ -57,6 +58,15 @@ static const struct config_key keys[] = {
 	GUEST("tpm", KEY_BOOL, tpm, "no", "a TPM 2.0, as Windows 11 wants"),
 	GUEST("xml", KEY_PATH, xml, NULL, "a libvirt domain XML that is taken as it is"),
 	GUEST("mac", KEY_MAC, mac, "52:54:00:ca:5e:01", "Ethernet address of the guest"),
+	GUEST("start-timeout", KEY_DURATION, start_timeout, "60s",
+	      "time for QEMU to come up before it is killed", RANGE(1000, INT_MAX)),
+	GUEST("start-retries", KEY_UNSIGNED, start_retries, "0",
+	      "further attempts after a start that failed", RANGE(0, 1000)),
+	GUEST("on-crash", KEY_CHOICE, on_crash, "exit",
+	      "restart: boot the guest again when it crashed", .choices = after_end_choices, NOW),
+	GUEST("on-poweroff", KEY_CHOICE, on_poweroff, "exit",
+	      "restart: boot the guest again when it shut down by itself",
+	      .choices = after_end_choices, NOW),
 
 	NETWORK("bridge", KEY_TEXT, bridge, "virbr1", "bridge between the container and the guest"),
 	NETWORK("subnet", KEY_SUBNET, subnet, "auto",

@@ -25,6 +25,7 @@
 #define WIRE_RDP_LATENCY_US "X_CASEMENT_RDP_LATENCY_US"
 #define WIRE_BOOTS "X_CASEMENT_BOOTS"		/* decimal, 1 for the first */
 #define WIRE_STOP_PHASE "X_CASEMENT_STOP_PHASE" /* one of stop_phase_name() */
+#define WIRE_HANGS "X_CASEMENT_HANGS"		/* a service's name: it does not answer */
 
 /* Along with the READY=1 that follows RELOADING=1: what became of it. */
 #define WIRE_RELOAD "X_CASEMENT_RELOAD"		      /* "ok" or "failed" */

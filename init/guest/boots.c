@@ -2,31 +2,22 @@
 
 #include "lib/util.h"
 
-unsigned boots_load(const char *path, pid_t qemu)
+struct boots boots_load(const char *path)
 {
 	autofclose FILE *file = fopen(path, "re");
-	int pid;
-	unsigned boots;
+	struct boots boots = { .n = 0 };
+	int pid = 0;
 
-	if (!file || fscanf(file, "%d %u", &pid, &boots) != 2 || pid != qemu)
-		return 0;
+	if (!file || fscanf(file, "%d %u", &pid, &boots.n) != 2)
+		return (struct boots){ .n = 0 };
+	boots.qemu = pid;
 	return boots;
 }
 
-void boots_save(const char *path, pid_t qemu, unsigned boots)
+void boots_save(const char *path, pid_t qemu, unsigned n)
 {
 	autofclose FILE *file = fopen(path, "we");
 
 	if (file)
-		fprintf(file, "%d %u\n", (int)qemu, boots);
-}
-
-bool boots_inherited(const char *path)
-{
-	return access(path, F_OK) == 0;
-}
-
-void boots_forget(const char *path)
-{
-	unlink(path);
+		fprintf(file, "%d %u\n", (int)qemu, n);
 }

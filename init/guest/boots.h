@@ -1,20 +1,18 @@
 /*
- * A file that says that a guest was started, and how often it has booted since; so a casement-guest
- * that is started in another's place knows what it inherits.
+ * A file that says how often the guest has booted, and whether it is up as far as anybody knows; so
+ * a casement-guest that is started in another's place knows what it inherits.
  */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/types.h>
 
-/** boots_load() - The count for this QEMU; 0 if it is not known. */
-unsigned boots_load(const char *path, pid_t qemu);
+struct boots {
+	pid_t qemu; /* of the guest that is up, or whose end nobody has told yet; 0: none */
+	unsigned n; /* boots so far */
+};
 
-/** boots_save() - Keep it; a failure is of no consequence. @qemu: 0 while there is none. */
-void boots_save(const char *path, pid_t qemu, unsigned boots);
+/** boots_load() - What was saved last; zeros if nothing was. */
+struct boots boots_load(const char *path);
 
-/** boots_inherited() - Was a guest started of which nobody has said yet how it ended? */
-bool boots_inherited(const char *path);
-
-/** boots_forget() - It has been said. */
-void boots_forget(const char *path);
+/** boots_save() - A failure is of no consequence. */
+void boots_save(const char *path, pid_t qemu, unsigned n);

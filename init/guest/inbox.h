@@ -14,7 +14,7 @@
 
 enum message_type {
 	MESSAGE_JOB,   /* the worker is done; the result is the worker's */
-	MESSAGE_LOST,  /* the connection to libvirtd is gone */
+	MESSAGE_LOST,  /* the connection to libvirtd is gone; flag: because it does not answer */
 	MESSAGE_LIFE,  /* something happened to the guest: life, and perhaps text, shutdown, stopped
 			*/
 	MESSAGE_PANIC, /* the guest said that it crashed */

@@ -25,7 +25,7 @@ void keeper_end(struct keeper *keeper, int code, const char *format, ...)
 		return;
 	keeper->ended = true;
 	keeper->exit_code = code;
-	boots_forget(keeper->paths->boots);
+	boots_save(keeper->paths->boots, 0, boots_load(keeper->paths->boots).n);
 	va_start(arguments, format);
 	vsnprintf(keeper->last_words, sizeof(keeper->last_words), format, arguments);
 	va_end(arguments);
@@ -47,8 +47,7 @@ static void on_qemu_gone(int watch, int fd, int events, void *opaque)
 	keeper_settle(keeper);
 }
 
-/** drop_qemu() - Forget the process that was held. */
-static void drop_qemu(struct keeper *keeper)
+void keeper_drop_qemu(struct keeper *keeper)
 {
 	if (keeper->qemu_watch >= 0)
 		virEventRemoveHandle(keeper->qemu_watch);
@@ -62,7 +61,7 @@ void keeper_found_qemu(struct keeper *keeper)
 
 	if (qemu_find(keeper->paths->qemu_run, keeper->plan->name, &found))
 		return;
-	drop_qemu(keeper);
+	keeper_drop_qemu(keeper);
 	keeper->qemu = found;
 	keeper->evidence.pid = found.pid;
 	keeper->evidence.gone = false;
@@ -104,15 +103,15 @@ static void probe_from_now(struct keeper *keeper, bool keep)
 /** watch() - The guest is up: started by us, or found so. */
 static void watch(struct keeper *keeper)
 {
-	unsigned boots;
+	struct boots boots = boots_load(keeper->paths->boots);
 
+	keeper_start_done(keeper);
 	keeper_found_qemu(keeper);
 	keeper->evidence.up = true;
-	boots = boots_load(keeper->paths->boots, keeper->qemu.pid);
-	if (keeper->created)
-		set_boots(keeper, 1);
-	else
-		keeper->boots = boots;
+	if (!boots.qemu)
+		set_boots(keeper, boots.n + 1);
+	else if (boots.qemu == keeper->qemu.pid)
+		keeper->boots = boots.n;
 	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name,
 		 keeper->created ? " is started" : " runs already", (int)keeper->qemu.pid);
 	keeper->ready = true;
@@ -162,6 +161,11 @@ static void fail(struct keeper *keeper)
 	}
 	if (tail[0])
 		log_error("the end of QEMU's log:\n%s", tail);
+	if (keeper->start_late) {
+		keeper_end(keeper, EXIT_SERVICE_FAILED, "the guest cannot be started: %s",
+			   keeper_start_refusal(keeper));
+		return;
+	}
 	if (keeper->config_error && keeper->plan->verbatim)
 		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml,
 			   keeper->refusal);
@@ -202,11 +206,8 @@ static void define(struct keeper *keeper)
 
 static void create(struct keeper *keeper)
 {
-	boots_save(keeper->paths->boots, 0, 0);
 	keeper->evidence = fresh_evidence(keeper);
-	keeper->created = true;
-	keeper->create_tries++;
-	keeper->wanted = VIRT_CREATE;
+	keeper_start_begin(keeper);
 }
 
 static void act(struct keeper *keeper, enum life_action action)
@@ -215,6 +216,7 @@ static void act(struct keeper *keeper, enum life_action action)
 	case LIFE_DO_NOTHING: break;
 	case LIFE_DO_DEFINE: define(keeper); break;
 	case LIFE_DO_CREATE: create(keeper); break;
+	case LIFE_DO_PAUSE: keeper_start_again(keeper); break;
 	case LIFE_DO_WATCH: watch(keeper); break;
 	case LIFE_DO_REWATCH:
 		probe_from_now(keeper, keeper->alive);
@@ -252,7 +254,7 @@ static bool counts_as_end(const struct keeper *keeper)
 	/* A start that libvirtd did not survive is tried again. */
 	if (keeper->created)
 		return keeper->create_tries >= CREATE_TRIES;
-	return boots_inherited(keeper->paths->boots);
+	return boots_load(keeper->paths->boots).qemu;
 }
 
 void keeper_feed(struct keeper *keeper, enum life_event event)
@@ -261,6 +263,7 @@ void keeper_feed(struct keeper *keeper, enum life_event event)
 
 	if (event == LIFE_FOUND_ENDED && !keeper->evidence.up && !counts_as_end(keeper))
 		event = LIFE_FOUND_OFF;
+	event = keeper_start_event(keeper, event);
 	if (event == LIFE_SIGN)
 		keeper->alive = true;
 	step = life_step(keeper->life, event);
@@ -309,8 +312,8 @@ static int64_t next_deadline(const struct keeper *keeper)
 
 	if (!probe_busy(&keeper->probe))
 		next = earlier(next, health_next(&keeper->health));
-	if (!keeper->linked && !keeper->worker.busy)
-		next = earlier(next, keeper->next_connect);
+	next = earlier(next, keeper_connect_deadline(keeper));
+	next = earlier(next, keeper_start_next(keeper));
 	if (keeper->weighing_since)
 		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
@@ -325,6 +328,8 @@ void keeper_settle(struct keeper *keeper)
 		keeper_feed(keeper, LIFE_STOP);
 	if (!keeper->ended)
 		keeper_stop_carry_on(keeper, now);
+	if (!keeper->ended)
+		keeper_start_carry_on(keeper, now);
 	if (keeper->weighing_since &&
 	    verdict_ready(&keeper->evidence, now - keeper->weighing_since))
 		keeper_feed(keeper, LIFE_CONCLUDE);

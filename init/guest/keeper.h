@@ -48,6 +48,7 @@ struct keeper {
 	bool broken;          /* this connection is gone, perhaps before it was complete */
 	unsigned connection;  /* number of the current one, or of the one that is being made */
 	int64_t next_connect; /* when to try */
+	int64_t connect_until; /* how long the attempt that is under way may take */
 	int64_t away_since;
 	int64_t next_complaint; /* when to say again that it is away */
 	unsigned backoff;       /* ms */
@@ -67,6 +68,10 @@ struct keeper {
 	bool alive;             /* has shown life since it booted */
 	bool created;           /* by this process */
 	unsigned create_tries;
+	unsigned start_failures; /* in a row */
+	int64_t start_until;     /* how long the start that is under way may take */
+	bool start_late;         /* it took longer, and was ended */
+	int64_t next_look;       /* when to look at the guest again */
 	unsigned boots;
 	int64_t rebooted; /* when, in ms */
 	uint64_t latency; /* us, of the last answer */

@@ -13,11 +13,32 @@
  * fault of ours.
  */
 #define EXTEND_MS 30000
+/* A libvirtd that runs takes some milliseconds for a connection, a stopped one takes for ever. */
+#define CONNECT_MS 20000
+
+void keeper_accuse_libvirtd(const char *why)
+{
+	log_warning("libvirtd hangs: %s; asking PID 1 to start it anew", why);
+	report_hangs("libvirtd");
+}
+
+int64_t keeper_connect_deadline(const struct keeper *keeper)
+{
+	if (keeper->linked)
+		return INT64_MAX;
+	return keeper->worker.busy ? keeper->connect_until : keeper->next_connect;
+}
 
 void keeper_connect_if_due(struct keeper *keeper, int64_t now)
 {
-	if (keeper->linked || keeper->worker.busy || now < keeper->next_connect)
+	if (keeper->linked || now < keeper_connect_deadline(keeper))
 		return;
+	if (keeper->worker.busy) {
+		keeper_accuse_libvirtd("it does not accept a connection");
+		keeper->connect_until = now + CONNECT_MS;
+		return;
+	}
+	keeper->connect_until = now + CONNECT_MS;
 	keeper->connection++;
 	keeper->broken = false;
 	keeper->outdated = false;
@@ -35,6 +56,8 @@ void keeper_link_lost(struct keeper *keeper, const char *why)
 	keeper->wanted = VIRT_NOTHING;
 	keeper->backoff = BACKOFF_MIN_MS;
 	keeper->next_connect = now + keeper->backoff;
+	/* What is under way over the lost connection has to come back first. */
+	keeper->connect_until = now + CONNECT_MS;
 	keeper->away_since = now;
 	keeper->next_complaint = now + COMPLAIN_EVERY_MS;
 	log_warning("libvirtd is away: %s; the guest goes on without it", why);
@@ -79,6 +102,8 @@ static void found(struct keeper *keeper, const struct virt_result *result)
 	else if (result->found == LIFE_FOUND_OFF)
 		keeper->evidence.stopped = STOPPED_UNKNOWN;
 	keeper->agent = result->agent;
+	if (result->found == LIFE_FOUND_STARTING)
+		keeper_start_found(keeper);
 	keeper_feed(keeper, result->found);
 	/* Over the old connection it would not have been heard. */
 	if (keeper->agent)
@@ -115,8 +140,12 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		log_warning("%s failed: %s", virt_job_name(result->job), result->text);
 		stop_failed(&keeper->stop, now_ms());
 		break;
-	case VIRT_BUTTON:
 	case VIRT_AGENT:
+		/* One that hangs would take five seconds of each round, in which no press goes out. */
+		keeper->stop.use_agent = false;
+		log_info("%s failed: %s", virt_job_name(result->job), result->text);
+		break;
+	case VIRT_BUTTON:
 	case VIRT_RESUME:
 	case VIRT_WAKE:
 		/* Often it just stopped by itself; if not, the policy tries again. */
@@ -212,7 +241,11 @@ void keeper_message(struct keeper *keeper, const struct message *message)
 		return;
 	switch (message->type) {
 	case MESSAGE_JOB: break;
-	case MESSAGE_LOST: keeper_link_lost(keeper, message->text); break;
+	case MESSAGE_LOST:
+		keeper_link_lost(keeper, message->text);
+		if (message->flag)
+			keeper_accuse_libvirtd("it does not answer");
+		break;
 	case MESSAGE_LIFE: on_life(keeper, message); break;
 	case MESSAGE_PANIC:
 		log_error("the guest crashed by its own account");

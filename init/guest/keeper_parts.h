@@ -12,11 +12,35 @@ void keeper_feed(struct keeper *keeper, enum life_event event);
 void keeper_settle(struct keeper *keeper);
 void keeper_end(struct keeper *keeper, int code, const char *format, ...) PRINTF_LIKE(3, 4);
 void keeper_found_qemu(struct keeper *keeper);
+/** keeper_drop_qemu() - Forget the process that was held. */
+void keeper_drop_qemu(struct keeper *keeper);
 
 /* keeper_link.c: libvirtd */
 void keeper_link_lost(struct keeper *keeper, const char *why);
 void keeper_message(struct keeper *keeper, const struct message *message);
+/** keeper_accuse_libvirtd() - PID 1 alone can end it and start it again. */
+void keeper_accuse_libvirtd(const char *why);
+int64_t keeper_connect_deadline(const struct keeper *keeper);
 void keeper_connect_if_due(struct keeper *keeper, int64_t now);
+
+/* keeper_start.c */
+
+/** keeper_start_begin() - The guest is to be started. */
+void keeper_start_begin(struct keeper *keeper);
+/** keeper_start_found() - A start is under way that an earlier casement-guest asked for. */
+void keeper_start_found(struct keeper *keeper);
+/** keeper_start_done() - The guest is up. */
+void keeper_start_done(struct keeper *keeper);
+/** keeper_start_event() - What @event means for a start: one that failed may be tried again. */
+enum life_event keeper_start_event(struct keeper *keeper, enum life_event event);
+/** keeper_start_again() - It is tried again, after a pause. */
+void keeper_start_again(struct keeper *keeper);
+/** keeper_start_refusal() - Why it failed. */
+const char *keeper_start_refusal(struct keeper *keeper);
+/** keeper_start_carry_on() - Do what is due. */
+void keeper_start_carry_on(struct keeper *keeper, int64_t now);
+/** keeper_start_next() - When that is; INT64_MAX for never. */
+int64_t keeper_start_next(const struct keeper *keeper);
 
 /* keeper_stop.c */
 struct stop_view keeper_stop_view(const struct keeper *keeper);

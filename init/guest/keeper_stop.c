@@ -127,6 +127,9 @@ static void begin_stop(struct keeper *keeper, unsigned timeout, const char *why)
 /** reaped() - PID 1 says how QEMU ended. */
 static void reaped(struct keeper *keeper, int status)
 {
+	/* That of a start that failed: libvirt's word is what counts, and another may be under way. */
+	if (keeper->created && !life_up(keeper->life) && keeper->life <= LIFE_CREATING)
+		return;
 	keeper->evidence.status_known = true;
 	keeper->evidence.status = status;
 	keeper->evidence.gone = true;

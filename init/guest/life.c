@@ -60,7 +60,11 @@ static const struct cell table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 		[LIFE_STOPPED] = GO(DYING, WEIGH),
 		/* GONE says less than the FAILED that follows it. */
 		[LIFE_FAILED] = GO(ENDED, FAIL),
+		[LIFE_RETRY] = GO(UNKNOWN, PAUSE),
 		[LIFE_LOST] = GO(UNKNOWN, NOTHING),
+		/* The start that an earlier casement-guest had asked for came to nothing. */
+		[LIFE_FOUND_OFF] = GO(DEFINING, DEFINE),
+		[LIFE_FOUND_ENDED] = GO(DEFINING, DEFINE),
 		[LIFE_STOP] = GO(STOP_CREATING, NOTHING),
 	},
 	[LIFE_BOOTING] = {
@@ -111,6 +115,8 @@ static const struct cell table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 		[LIFE_STOPPED] = GO(DYING, WEIGH),
 		[LIFE_FAILED] = GO(ENDED, FAIL),
 		[LIFE_LOST] = GO(STOP_UNKNOWN, NOTHING),
+		[LIFE_FOUND_OFF] = GO(ENDED, LEAVE),
+		[LIFE_FOUND_ENDED] = GO(ENDED, LEAVE),
 		[LIFE_GIVE_UP] = GO(ENDED, JUDGE),
 	},
 	[LIFE_STOP_RUNNING] = {
@@ -176,11 +182,11 @@ static const char *const state_names[] = {
 static const char *const event_names[] = {
 	"found-off", "found-ended", "found-starting", "up",	 "suspended", "slept",	 "rebooted",
 	"sign",	     "shutdown",    "stopped",	      "gone",	 "defined",   "created", "refused",
-	"failed",    "lost",	    "stop",	      "give-up", "conclude",
+	"failed",    "retry",	    "lost",	      "stop",	 "give-up",   "conclude",
 };
 
 static const char *const action_names[] = {
-	"nothing", "define", "create", "watch", "rewatch", "reboot", "rest", "linger", "weigh",
+	"nothing", "define", "create", "pause", "watch", "rewatch", "reboot", "rest", "linger", "weigh",
 	"leave", "reject", "fail", "judge",
 };
 

@@ -46,6 +46,7 @@ enum life_event {
 	LIFE_CREATED,
 	LIFE_REFUSED, /* libvirtd does not want the definition */
 	LIFE_FAILED,  /* it could not be started */
+	LIFE_RETRY,   /* nor could it, and it is tried once more */
 	LIFE_LOST,    /* libvirtd went away, and with it the answer to what was asked */
 	/* What we want. */
 	LIFE_STOP,
@@ -58,6 +59,7 @@ enum life_action {
 	LIFE_DO_NOTHING,
 	LIFE_DO_DEFINE,
 	LIFE_DO_CREATE,
+	LIFE_DO_PAUSE,   /* look again in a while, and start it then */
 	LIFE_DO_WATCH,   /* it is up: find its process, probe it, tell PID 1 that it is ready */
 	LIFE_DO_REWATCH, /* it is up again: probe it */
 	LIFE_DO_REBOOT,  /* count the boot and probe it as in the first */

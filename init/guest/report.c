@@ -97,6 +97,11 @@ void report_send(struct report *report, const struct report_facts *facts)
 	report->last.latency = latency;
 }
 
+void report_hangs(const char *service)
+{
+	sd_notifyf(0, WIRE_HANGS "=%s", service);
+}
+
 void report_extend(int64_t ms)
 {
 	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)ms * 1000);

@@ -34,5 +34,8 @@ struct report {
 /** report_send() - Tell PID 1 what differs from what it was told last. */
 void report_send(struct report *report, const struct report_facts *facts);
 
+/** report_hangs() - A service of this name does not answer: PID 1 ends it and starts it again. */
+void report_hangs(const char *service);
+
 /** report_extend() - Ask PID 1 for patience: @ms from now until the start or the stop is done. */
 void report_extend(int64_t ms);

@@ -15,7 +15,7 @@
 #include <libvirt/virterror.h>
 
 /* A libvirtd that is stopped or swamped is noticed after 5 * (3 + 1) seconds. */
-#define KEEPALIVE_SECONDS 5
+#define KEEPALIVE_SECONDS 4
 #define KEEPALIVE_COUNT 3
 
 #define MAX_DISKS 16

@@ -179,7 +179,10 @@ static void on_agent(virConnect *connect, virDomain *domain, int state, int reas
 
 static void on_close(virConnect *connect, int reason, void *opaque)
 {
-	struct message message = { .type = MESSAGE_LOST };
+	struct message message = {
+		.type = MESSAGE_LOST,
+		.flag = reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE,
+	};
 
 	(void)connect;
 	snprintf(message.text, sizeof(message.text), "%s",

@@ -82,6 +82,8 @@ static void take_guest_field(struct supervisor *supervisor, const struct service
 	} else if (streq(name, WIRE_RDP_LATENCY_US) &&
 		   !value_unsigned(value, 0, INT_MAX, &number)) {
 		guest->rdp_latency_us = number;
+	} else if (streq(name, WIRE_HANGS)) {
+		supervisor_accuse(supervisor, service, value, now);
 	} else if (streq(name, WIRE_BOOTS) && !value_unsigned(value, 0, INT_MAX, &number)) {
 		guest->boots = number;
 	}

@@ -242,9 +242,11 @@ static void tell_outside(struct pid1 *pid1, int64_t now)
 	bool ready = supervisor->overall == OVERALL_READY && !pid1->announced_ready;
 	bool stop = supervisor->phase != PHASE_RUN && !pid1->announced_stop;
 
-	if (now < pid1->outside_again)
+	if (pid1->outside_again ? now < pid1->outside_again
+				: pid1->outside_seen == supervisor->changes)
 		return;
 	pid1->outside_again = 0;
+	pid1->outside_seen = supervisor->changes;
 	describe(supervisor, text);
 	if (!ready && !stop && streq(text, pid1->announced))
 		return;

@@ -49,6 +49,7 @@ struct pid1 {
 	bool announced_stop;
 	int64_t outside_again; /* the outside had no room: the time of the next try; 0: none is due
 				*/
+	uint64_t outside_seen; /* the supervisor's count of changes that were looked at for it */
 	char announced[OUTSIDE_STATUS_MAX]; /* the last status that was told to the outside */
 	/* Last, as they are large and mostly untouched. */
 	struct server server;

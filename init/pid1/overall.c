@@ -16,17 +16,8 @@ const char *overall_state_name(enum overall_state state)
 }
 
 static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state,
-		  const char *format, ...) PRINTF_LIKE(4, 5);
-
-static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state,
-		  const char *format, ...)
+		  const char *reason)
 {
-	char reason[sizeof(supervisor->overall_reason)];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(reason, sizeof(reason), format, arguments);
-	va_end(arguments);
 	if (state == OVERALL_READY)
 		supervisor->ready_once = true;
 	if (state == supervisor->overall && streq(reason, supervisor->overall_reason))
@@ -34,8 +25,23 @@ static void judge(struct supervisor *supervisor, int64_t now, enum overall_state
 	if (state != supervisor->overall)
 		supervisor->overall_since = now;
 	supervisor->overall = state;
-	memcpy(supervisor->overall_reason, reason, sizeof(reason));
+	snprintf(supervisor->overall_reason, sizeof(supervisor->overall_reason), "%s", reason);
 	supervisor->changes++;
+}
+
+static void judge_because(struct supervisor *supervisor, int64_t now, enum overall_state state,
+			  const char *format, ...) PRINTF_LIKE(4, 5);
+
+static void judge_because(struct supervisor *supervisor, int64_t now, enum overall_state state,
+			  const char *format, ...)
+{
+	char reason[sizeof(supervisor->overall_reason)];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	judge(supervisor, now, state, reason);
 }
 
 /*
@@ -62,19 +68,19 @@ static void judge_guest(struct supervisor *supervisor, int64_t now)
 	case GUEST_STARTING:
 	case GUEST_BOOTING:
 	case GUEST_STOPPING:
-		judge(supervisor, now, OVERALL_RUNNING, "the guest is %s",
-		      guest_state_name(guest->state));
+		judge_because(supervisor, now, OVERALL_RUNNING, "the guest is %s",
+			      guest_state_name(guest->state));
 		return;
 	case GUEST_PAUSED:
 	case GUEST_CRASHED:
-		judge(supervisor, now, OVERALL_DEGRADED, "guest %s: %s",
-		      guest_state_name(guest->state), guest->reason);
+		judge_because(supervisor, now, OVERALL_DEGRADED, "guest %s: %s",
+			      guest_state_name(guest->state), guest->reason);
 		return;
 	case GUEST_RUNNING:
 	case N_GUEST_STATES: break;
 	}
 	if (guest->rdp == RDP_ANSWERING)
-		judge(supervisor, now, OVERALL_READY, "%s", "");
+		judge(supervisor, now, OVERALL_READY, "");
 	else if (supervisor->ready_once)
 		judge(supervisor, now, OVERALL_DEGRADED, "the guest stopped answering RDP");
 	else
@@ -89,19 +95,20 @@ void supervisor_judge(struct supervisor *supervisor, int64_t now)
 	if (supervisor->phase == PHASE_DONE)
 		judge(supervisor, now,
 		      supervisor->exit_code == EXIT_GUEST_OFF ? OVERALL_STOPPED : OVERALL_FAILED,
-		      "%s", supervisor->reason);
+		      supervisor->reason);
 	else if (supervisor->phase != PHASE_RUN)
-		judge(supervisor, now, OVERALL_STOPPING, "%s", supervisor->reason);
+		judge(supervisor, now, OVERALL_STOPPING, supervisor->reason);
 	else if (lame && (was_up || lame->problem[0]))
-		judge(supervisor, now, OVERALL_DEGRADED, "%s is %s%s%s", lame->config->name,
-		      service_state_name(lame->state), lame->problem[0] ? ": " : "", lame->problem);
+		judge_because(supervisor, now, OVERALL_DEGRADED, "%s is %s%s%s", lame->config->name,
+			      service_state_name(lame->state), lame->problem[0] ? ": " : "",
+			      lame->problem);
 	else if (lame)
-		judge(supervisor, now, OVERALL_STARTING, "%s is %s", lame->config->name,
-		      service_state_name(lame->state));
+		judge_because(supervisor, now, OVERALL_STARTING, "%s is %s", lame->config->name,
+			      service_state_name(lame->state));
 	else if (supervisor->guest.reported)
 		judge_guest(supervisor, now);
 	else
-		judge(supervisor, now, OVERALL_READY, "%s", "");
+		judge(supervisor, now, OVERALL_READY, "");
 }
 
 const char *supervisor_health(const struct supervisor *supervisor)

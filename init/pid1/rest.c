@@ -53,6 +53,8 @@ static void for_each_child(child_fn *function, void *context)
 				function(context, pid);
 		}
 		kept = strlen(at);
+		if (kept > 16)
+			break; /* no number is that long */
 		memmove(text, at, kept);
 	}
 	if (n < 0)

@@ -101,6 +101,7 @@ static void start(const struct step *step)
 
 	service->started = step->now;
 	service->started_once = true;
+	service->accuser = NULL;
 	service->spoke = service->exec_failed = service->pushed = service->killed = false;
 	service->stalled = pid < 0; /* no fault of the service's */
 	service->status[0] = '\0';
@@ -223,13 +224,22 @@ static void fail_start(const struct step *step)
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
 }
 
+static void describe_hang(struct service *service)
+{
+	if (service->accuser)
+		snprintf(service->problem, sizeof(service->problem), "it does not answer %s",
+			 service->accuser);
+	else
+		snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms",
+			 service->config->watchdog);
+}
+
 static void starved(const struct step *step)
 {
 	struct service *service = step->service;
 
 	forget_failures(step);
-	snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms",
-		 service->config->watchdog);
+	describe_hang(service);
 	service->pushed = true;
 	step->effects->kill(step->effects->context, service, SIGABRT, 0);
 	enter(step, SERVICE_ENDING, after(step, service->config->stop_timeout));
@@ -242,8 +252,7 @@ static void starved_stopping(const struct step *step)
 	struct service *service = step->service;
 
 	service->starves = NEVER;
-	snprintf(service->problem, sizeof(service->problem), "no WATCHDOG=1 for %u ms",
-		 service->config->watchdog);
+	describe_hang(service);
 	step->effects->kill(step->effects->context, service, SIGABRT, 0);
 }
 

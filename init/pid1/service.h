@@ -85,6 +85,7 @@ struct service {
 	bool reload_due;  /* it was starting at a SIGHUP: it is told as soon as it is ready */
 	bool reloading;	  /* it said RELOADING=1 and nothing since */
 	int64_t reload_ends; /* until when that may last */
+	const char *accuser; /* who says that the process hangs; NULL: nobody does */
 	int stop_value;	     /* goes along with the stop signal, see lib/wire.h */
 	char status[160];    /* its own words, from STATUS= */
 	char problem[160];   /* why it is not as it should be; empty otherwise */

@@ -190,6 +190,19 @@ void supervisor_event(struct supervisor *supervisor, struct service *service,
 		consider_end(supervisor, service, now);
 }
 
+void supervisor_accuse(struct supervisor *supervisor, const struct service *accuser,
+		       const char *name, int64_t now)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = &supervisor->services[i];
+
+		if (service == accuser || !service->pid || !streq(service->config->name, name))
+			continue;
+		service->accuser = accuser->config->name;
+		supervisor_event(supervisor, service, SERVICE_STARVED, now);
+	}
+}
+
 /* Each process of the main service is told once. */
 static void tell_main(struct supervisor *supervisor)
 {

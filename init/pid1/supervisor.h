@@ -138,6 +138,11 @@ bool supervisor_datagram(struct supervisor *supervisor, struct service *service,
  * moment ago. */
 void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now);
 
+/** supervisor_accuse() - @accuser says that the service of this name hangs: end it, to be started
+ * again. Who does not run, or is the accuser, is left alone. */
+void supervisor_accuse(struct supervisor *supervisor, const struct service *accuser,
+		       const char *name, int64_t now);
+
 /** supervisor_stop() - Begin to stop; once begun, again changes nothing. */
 void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t now);
 

@@ -194,7 +194,7 @@ def prepare(image):
         docker("exec", container.name, "mkdir", "-p", "/images")
         docker("cp", mini, f"{container.name}:/images/windows.qcow2")
         docker("exec", container.name, "chmod", "0644", "/images/windows.qcow2")
-        docker("commit", "-c", 'ENTRYPOINT ["/usr/sbin/casement"]', "-c", "CMD []", container.name, f"{BENCH}:run")
+        docker("commit", "-c", 'ENTRYPOINT ["/usr/libexec/casement/casement-first"]', "-c", "CMD []", container.name, f"{BENCH}:run")
     # The domain and the lease file that the shell script and the floor use are those that casement makes.
     with Container("model", f"{BENCH}:run") as container:
         measure_start(container)

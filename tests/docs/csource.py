@@ -26,6 +26,7 @@ REPORTERS = {
     "send_request": (4, "", " %s: %s"),
     "change_address": (3, "", " %s: %s"),
     "judge": (3, "", ""),
+    "judge_because": (3, "", ""),
     "keeper_end": (2, "", ""),
 }
 
@@ -33,7 +34,7 @@ REPORTERS = {
 OTHER_FORMATS = {"log_message", "log_info", "log_debug", "add", "fill", "say"}
 
 # snprintf() into one of these makes a message, or the part of one that has the words; and what comes behind it.
-MESSAGE_BUFFERS = {"problem": "", "reason": "", "text": "", "ret_text": "", "ret_reason": "", "action": " %s: %s"}
+MESSAGE_BUFFERS = {"problem": "", "refusal": "", "reason": "", "text": "", "ret_text": "", "ret_reason": "", "action": " %s: %s"}
 
 # Sentences without their beginning: "…: "VALUE" is not a number". They are returned or assigned, not passed.
 FRAGMENTS = {

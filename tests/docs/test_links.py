@@ -52,7 +52,8 @@ class LinksTest(unittest.TestCase):
         plan = subprocess.run(["meson", "introspect", "--installed", str(documents.BUILD)], stdout=subprocess.PIPE, text=True,
                               check=True).stdout
         for name in ("/usr/sbin/casement", "/usr/bin/casementctl", "/usr/libexec/casement/casement-guest",
-                     "/usr/libexec/casement/casement-netfw", "/usr/share/casement/casement.conf"):
+                     "/usr/libexec/casement/casement-netfw", "/usr/libexec/casement/casement-first",
+                     "/usr/share/casement/casement.conf"):
             self.assertIn(f'"{name}"', plan)
         for path in documents.manuals():
             self.assertIn(f'"/usr/share/man/man{path.suffix[1:]}/{path.name}"', plan)

@@ -60,6 +60,24 @@ class FaultTest(world.WorldTest):
         self.world.control("poweroff")
         self.assertEqual(keeper.wait(), 0, keeper.log())
 
+    def test_a_libvirtd_that_hangs_is_told_of(self):
+        """The first connection never comes about; PID 1 would end it at our word."""
+        keeper = self.start()
+        keeper.wait_answering()
+        keeper.kill(signal.SIGKILL)
+        self.world.libvirtd.kill(signal.SIGSTOP)
+        second = self.start()
+        try:
+            second.wait_field("HANGS", "libvirtd", 60)
+        finally:
+            self.world.libvirtd.kill()
+            self.world.libvirtd.wait()
+            self.world.start_libvirtd()
+        second.wait_answering()
+        self.assertEqual(second.qemu, keeper.qemu)
+        self.assertIn("libvirtd hangs: it does not accept a connection", second.log())
+        self.stop_cleanly(second)
+
     def test_a_power_off_without_libvirtd_is_found_out(self):
         keeper = self.running()
         self.world.libvirtd.kill()

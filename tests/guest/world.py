@@ -268,7 +268,7 @@ class WorldTest(unittest.TestCase):
                 keeper.wait(40)
         if self.world.libvirtd.status() is None:
             self.world.settle()
-        self.world.command("sh", "-c", "rm -rf /storage/* /storage/.??* /var/log/casement/*")
+        self.world.command("sh", "-c", "rm -rf /storage/* /storage/.??* /var/log/casement/* /run/casement/guest.boots")
         outcome = self._outcome
         if outcome and any(error for _, error in getattr(outcome, "errors", [])):
             for keeper in self.keepers:

@@ -5,8 +5,9 @@ import signal
 import time
 import unittest
 
-from harness import CASEMENT, Case, script, service_in, state_of, status_field, wait_until
+from harness import BUILD, CASEMENT, Case, script, service_in, state_of, status_field, wait_until
 
+FIRST = os.path.join(BUILD, "init/pid1/casement-first")
 KEEPER = script("m", "trap 15 0 0 trap 3 0 0 ready pause", type="notify", main="yes")
 
 # Everything that asks for a stop, and the reason that is given.
@@ -232,6 +233,20 @@ class Inherited(Case):
         pid1 = self.start(KEEPER, stage=["block-all", "raise", int(signal.SIGTERM)])
         self.assertEqual(pid1.wait(), 0)
         self.assertLines(pid1, ["info casement: SIGTERM: stopping"], "stopping$")
+
+    def test_first(self):
+        """The image's ENTRYPOINT becomes casement, with the same arguments and environment and with every signal blocked."""
+        every = 2 ** 64 - 1 - (1 << signal.SIGKILL - 1) - (1 << signal.SIGSTOP - 1)
+        for program, arguments, expected in (("sh", ["-c", "echo $0 $$ $# $LC_ALL"], "/usr/sbin/casement 1 0 C"),
+                                             ("grep", ["SigBlk", "/proc/self/status"], f"SigBlk:\t{every:016x}")):
+            with self.subTest(program=program):
+                code, pid1 = self.run_to_end(before=f"mount -t tmpfs tmpfs /usr/sbin && cp /bin/{program} /usr/sbin/casement",
+                                             program=[FIRST, *arguments])
+                self.assertEqual((code, pid1.text()), (0, expected))
+
+    def test_first_alone(self):
+        """Without casement it ends with the code of a shell."""
+        self.assertEqual(self.run_to_end(before="mount -t tmpfs tmpfs /usr/sbin", program=[FIRST])[0], 127)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,30 @@ class LogFaultTest(FaultTest):
         self.assertEqual(self.guest.stop(), 0, self.guest.logs())
 
 
+class HangTest(harness.SystemTest):
+    def test_libvirtd(self):
+        """SIGSTOP: found out by keep-alive, ended and started again, and the guest notices nothing."""
+        guest = self.container().start()
+        guest.wait_ready()
+        qemu = guest.qemu
+        with guest.rdp() as connection:
+            harness.echo(connection, b"before")
+            begin = time.monotonic()
+            os.kill(guest.process("libvirtd"), signal.SIGSTOP)
+
+            def recovered(status):
+                service = next(service for service in status["services"] if service["name"] == "libvirtd")
+                return service["restarts"] == 1 and service["state"] == "ready" and status["state"] == "ready"
+
+            guest.wait_status("libvirtd is back", recovered, 90)
+            print(f"libvirtd stopped -> ready again: {time.monotonic() - begin:.1f} s")
+            harness.echo(connection, b"afterwards")
+        self.assertEqual(guest.qemu, qemu)
+        self.assertRegex(guest.logs(), "libvirtd: it does not answer casement-guest: ending it")
+        self.assertEqual(guest.stop(), 0, guest.logs())
+        self.assertIn("power button pressed", guest.events())
+
+
 class PauseTest(harness.SystemTest):
     def test_pause(self):
         """docker pause for longer than a watchdog's patience: after it nobody is accused of having slept."""
@@ -81,6 +105,21 @@ class PauseTest(harness.SystemTest):
         self.assertEqual({service["name"]: service["restarts"] for service in status["services"] if service["restarts"]}, {})
         self.assertEqual(guest.qemu, qemu)
         self.assertEqual(guest.stop(), 0, guest.logs())
+
+
+class AgainTest(harness.SystemTest):
+    def test_on_crash_and_on_poweroff(self):
+        """The container stays, and the guest is booted again; docker stop ends it as ever."""
+        guest = self.container(environment={"CASEMENT_GUEST_ON_CRASH": "restart", "CASEMENT_GUEST_ON_POWEROFF": "restart"}).start()
+        for boots in range(1, 5):
+            guest.wait_status(f"boot {boots}", lambda status, n=boots: status["state"] == "ready" and status["guest"]["boots"] == n)
+            if boots < 3:
+                os.kill(guest.qemu, signal.SIGKILL)
+            elif boots == 3:
+                guest.control("poweroff")
+        self.assertEqual(guest.stop(), 0, guest.logs())
+        self.assertRegex(guest.logs(), r"warning casement: casement-guest: exited with 11; restart 1 in \d+ ms")
+        self.assertRegex(guest.logs(), r"warning casement: casement-guest: exited with 0; restart 3 in \d+ ms")
 
 
 class GuestFaultTest(harness.SystemTest):

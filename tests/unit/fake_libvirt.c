@@ -60,7 +60,7 @@ static int call(const char *name)
 	pthread_mutex_lock(&inner.lock);
 	if (fake.n_calls < FAKE_CALLS)
 		fake.calls[fake.n_calls++] = name;
-	if (fake.gated && !inner.open) {
+	if (fake.gated && !inner.open && (!fake.gated_call || streq(fake.gated_call, name))) {
 		inner.entered = name;
 		pthread_cond_broadcast(&inner.changed);
 		while (!inner.open)

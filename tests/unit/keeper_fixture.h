@@ -25,7 +25,7 @@ static void make_plan(void)
 	static char name[] = "windows";
 
 	config = (struct config){
-		.guest = { .name = name, .memory = 1 << 30, .cpus = 1 },
+		.guest = { .name = name, .memory = 1 << 30, .cpus = 1, .start_timeout = 60000 },
 		.stop = { .timeout = 60000, .resend = 5000 },
 		.health = { .rdp_port = 3389, .rdp_interval = 30000, .rdp_timeout = 5000, .rdp_failures = 3 },
 	};

@@ -20,12 +20,12 @@
 		}                                                                                                     \
 	} while (0)
 
-static void send_signal(int signal, int value)
+static inline void send_signal(int signal, int value)
 {
 	sigqueue(getpid(), signal, (union sigval){ .sival_int = value });
 }
 
-static void begin(void)
+static inline void begin(void)
 {
 	make_keeper();
 	keeper_found_qemu(&keeper);
@@ -33,7 +33,7 @@ static void begin(void)
 }
 
 /* From nothing to a guest that runs, as libvirt tells it. */
-static void boot(void)
+static inline void boot(void)
 {
 	begin();
 	UNTIL(keeper.life == LIFE_CREATING || keeper.life == LIFE_BOOTING);
@@ -43,7 +43,7 @@ static void boot(void)
 	UNTIL(keeper.life == LIFE_RUNNING);
 }
 
-static void power_off(void)
+static inline void power_off(void)
 {
 	fake.state = VIR_DOMAIN_SHUTOFF;
 	fake.reason = VIR_DOMAIN_SHUTOFF_SHUTDOWN;
@@ -52,7 +52,7 @@ static void power_off(void)
 }
 
 /* A process that looks like QEMU; with @stubborn it ignores SIGTERM. */
-static pid_t start_qemu(bool stubborn)
+static inline pid_t start_qemu(bool stubborn)
 {
 	char path[128];
 	int ready[2], hold[2];
@@ -89,7 +89,7 @@ static pid_t start_qemu(bool stubborn)
 }
 
 /* Reap it, and where there are no pidfds (under valgrind) say so, as PID 1 does. */
-static void reap(pid_t pid, int signal)
+static inline void reap(pid_t pid, int signal)
 {
 	int status;
 

@@ -229,6 +229,39 @@ static void test_service_defaults(void **state)
 	config_free(config);
 }
 
+/* [guest] on-crash and on-poweroff: what is no longer final, of the main service alone. */
+static void test_after_end(void **state)
+{
+	static const char text[] =
+		"[service m]\nexec = /bin/a\nmain = yes\nfinal-codes = 0 10 11 12 78\n"
+		"[service s]\nexec = /bin/a\nfinal-codes = 0 11\n";
+	static const struct {
+		const char *guest;
+		unsigned final;
+		enum restart_policy restart;
+	} cases[] = {
+		{ "", 1U << 0 | 1U << 10 | 1U << 11 | 1U << 12, RESTART_ON_FAILURE },
+		{ "[guest]\non-crash = exit\non-poweroff = exit\n",
+		  1U << 0 | 1U << 10 | 1U << 11 | 1U << 12, RESTART_ON_FAILURE },
+		{ "[guest]\non-crash = restart\n", 1U << 0 | 1U << 10, RESTART_ON_FAILURE },
+		{ "[guest]\non-poweroff = restart\n", 1U << 10 | 1U << 11 | 1U << 12,
+		  RESTART_ALWAYS },
+	};
+	char whole[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct config *config;
+
+		snprintf(whole, sizeof(whole), "%s%s", cases[i].guest, text);
+		config = load(*state, whole);
+		assert_int_equal(config->services[0].final_codes[0], cases[i].final);
+		assert_int_equal(config->services[0].final_codes[2], 1U << (78 - 64));
+		assert_int_equal(config->services[0].restart, cases[i].restart);
+		assert_int_equal(config->services[1].final_codes[0], 1U << 0 | 1U << 11);
+		config_free(config);
+	}
+}
+
 /* What an earlier file set and has no default, a later one takes back. */
 static void test_unset(void **state)
 {
@@ -443,13 +476,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_guest),      TEST(test_others),
-		TEST(test_service),    TEST(test_service_defaults),
-		TEST(test_bad_values), TEST(test_shortest),
-		TEST(test_sort),       TEST(test_disabled),
-		TEST(test_cycle),      TEST(test_relations),
-		TEST(test_limits),     TEST(test_keys),
-		TEST(test_unset),
+		TEST(test_guest),     TEST(test_others),
+		TEST(test_service),   TEST(test_service_defaults),
+		TEST(test_after_end), TEST(test_bad_values),
+		TEST(test_shortest),  TEST(test_sort),
+		TEST(test_disabled),  TEST(test_cycle),
+		TEST(test_relations), TEST(test_limits),
+		TEST(test_keys),      TEST(test_unset),
 	};
 
 	return cmocka_run_group_tests_name("config_services", tests, NULL, NULL);

@@ -281,13 +281,49 @@ static void test_changes(void **state)
 	assert_true(f->supervisor.changes > before);
 }
 
+/* The keeper says that somebody hangs: who has no watchdog is ended all the same. */
+static void test_hangs(void **state)
+{
+	struct fixture *f = *state;
+
+	start_all(f);
+	says(f, B, "X_CASEMENT_HANGS=a");
+	says(f, M,
+	     "X_CASEMENT_HANGS=m\nX_CASEMENT_HANGS=nobody\nX_CASEMENT_HANGS=\nX_CASEMENT_HANGS=c");
+	did(f, "");
+	says(f, M, "X_CASEMENT_HANGS=a");
+	did(f, "kill a ABRT 0");
+	is(f, A, SERVICE_ENDING);
+	assert_string_equal(f->supervisor.services[A].problem, "it does not answer m");
+	/* Once is enough. */
+	says(f, M, "X_CASEMENT_HANGS=a");
+	did(f, "");
+	dies(f, A, KILLED(SIGABRT));
+	is(f, A, SERVICE_BACKOFF);
+	says(f, M, "X_CASEMENT_HANGS=a");
+	did(f, "");
+	pass(f, 100);
+	did(f, "spawn a=105");
+	assert_null(f->supervisor.services[A].accuser);
+	/* What the guest needs for its end must answer, too. */
+	says(f, A, "READY=1");
+	supervisor_stop(&f->supervisor, "SIGTERM", f->now);
+	step(f);
+	did(f, "kill m TERM 60000");
+	says(f, M, "X_CASEMENT_HANGS=a");
+	did(f, "kill a ABRT 0");
+	dies(f, A, KILLED(SIGABRT));
+	pass(f, 200);
+	did(f, "spawn a=106");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ready),	 TEST(test_status),	   TEST(test_cut),
 		TEST(test_exact_fit),	 TEST(test_guest_fields),  TEST(test_names),
 		TEST(test_wrong_values), TEST(test_wrong_service), TEST(test_extend),
-		TEST(test_watchdog),	 TEST(test_changes),
+		TEST(test_watchdog),	 TEST(test_changes),	   TEST(test_hangs),
 	};
 
 	return cmocka_run_group_tests_name("supervisor_datagram", tests, NULL, NULL);
