@@ -50,6 +50,8 @@ enum device_required { REQUIRED_NO, REQUIRED_YES, REQUIRED_KVM };
 enum client_source { CLIENT_MASQUERADE, CLIENT_PRESERVE };
 enum on_remove { ON_REMOVE_CLOSE, ON_REMOVE_KEEP };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+/* Bits, so that "all" is both. */
+enum log_console { LOG_CONSOLE_NONE, LOG_CONSOLE_SERIAL, LOG_CONSOLE_QEMU, LOG_CONSOLE_ALL };
 
 /* Choice of an IPv4 subnet: automatic (prefix is the first that is tried) or fixed. */
 struct subnet {
@@ -109,6 +111,7 @@ struct health_config {
 struct log_config {
 	unsigned level; /* enum log_level */
 	enum log_format format;
+	enum log_console console; /* what of the guest is in the log */
 };
 
 struct device_config {

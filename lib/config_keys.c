@@ -17,6 +17,7 @@ static const char *const source_choices[] = { "masquerade", "preserve", NULL };
 static const char *const on_remove_choices[] = { "close", "keep", NULL };
 static const char *const after_end_choices[] = { "exit", "restart", NULL };
 static const char *const format_choices[] = { "text", "json", NULL };
+static const char *const console_choices[] = { "none", "serial", "qemu", "all", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 
 static_assert(sizeof(enum accel) == sizeof(unsigned), "a choice is stored as an unsigned int");
@@ -105,6 +106,9 @@ static const struct config_key keys[] = {
 		.choices = level_choices, NOW),
 	LOGGING("format", KEY_CHOICE, format, "text", "text or one JSON object a line",
 		.choices = format_choices, NOW),
+	LOGGING("console", KEY_CHOICE, console, "qemu",
+		"what of the guest is in the log: its serial port, QEMU's messages, both",
+		.choices = console_choices),
 
 	DEVICE("group", KEY_TEXT, group, NULL, "group that the node is given to"),
 	DEVICE("mode", KEY_MODE, mode, NULL, "permission bits that the node gets"),

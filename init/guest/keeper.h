@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "init/guest/console.h"
 #include "init/guest/failure.h"
 #include "init/guest/health.h"
 #include "init/guest/probe.h"
@@ -24,6 +25,7 @@ struct keeper_paths {
 	const char *qemu_run; /* pid files */
 	const char *qemu_log; /* QEMU's log files */
 	const char *boots;    /* the count of boots, across restarts of casement-guest */
+	const char *serial;   /* the log of the guest's serial port */
 };
 
 extern const struct keeper_paths keeper_paths;
@@ -37,6 +39,7 @@ struct keeper {
 	struct virt virt; /* the worker's, once that runs */
 	struct worker worker;
 	struct timer timer;
+	struct console console;
 	int inbox_watch;
 	int signal_watch;
 	int signal_fd;

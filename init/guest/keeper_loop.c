@@ -2,10 +2,12 @@
 #include "init/guest/keeper_parts.h"
 
 #include "init/guest/signals.h"
+#include "init/guest/xml.h"
 #include "lib/log.h"
 
 #include <errno.h>
 #include <libvirt/libvirt.h>
+#include <limits.h>
 #include <systemd/sd-daemon.h>
 
 const struct keeper_paths keeper_paths = {
@@ -13,6 +15,7 @@ const struct keeper_paths keeper_paths = {
 	.qemu_run = QEMU_RUN_DIRECTORY,
 	.qemu_log = "/var/log/libvirt/qemu",
 	.boots = RUN_DIRECTORY "/guest.boots",
+	.serial = XML_SERIAL_LOG,
 };
 
 static void on_signal(int watch, int fd, int events, void *opaque)
@@ -60,6 +63,15 @@ static void begin_watchdog(struct keeper *keeper)
 	keeper->next_watchdog = now_ms();
 }
 
+/** begin_console() - Last, so that whatever else is ready is handled before. */
+static void begin_console(struct keeper *keeper)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s.log", keeper->paths->qemu_log, keeper->plan->name);
+	console_init(&keeper->console, keeper->config->log.console, keeper->paths->serial, path);
+}
+
 int keeper_init(struct keeper *keeper, const struct config *config, struct plan *plan,
 		const struct keeper_paths *paths, int signal_fd)
 {
@@ -96,6 +108,7 @@ int keeper_init(struct keeper *keeper, const struct config *config, struct plan 
 	result = worker_start(&keeper->worker, &keeper->virt, &keeper->inbox);
 	if (result)
 		return result;
+	begin_console(keeper);
 	keeper_connect_if_due(keeper, now_ms());
 	return 0;
 }
@@ -112,13 +125,16 @@ int keeper_run(struct keeper *keeper)
 {
 	/* It runs already? Then a stop that comes before libvirtd answers has something to stop. */
 	keeper_found_qemu(keeper);
-	if (!keeper->qemu.pid)
+	if (keeper->qemu.pid)
+		plan_keep_claim(keeper->plan);
+	else
 		keeper_prepare(keeper);
 	keeper_settle(keeper);
 	while (!keeper->ended)
 		virEventRunDefaultImpl();
 	keeper->life = LIFE_ENDED;
 	keeper_report(keeper);
+	console_finish(&keeper->console);
 	return keeper->exit_code;
 }
 
@@ -128,6 +144,7 @@ void keeper_clear(struct keeper *keeper)
 	virt_clear(&keeper->virt);
 	probe_abort(&keeper->probe);
 	timer_clear(&keeper->timer);
+	console_clear(&keeper->console);
 	virEventRemoveHandle(keeper->inbox_watch);
 	virEventRemoveHandle(keeper->signal_watch);
 	if (keeper->qemu_watch >= 0)

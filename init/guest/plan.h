@@ -1,6 +1,7 @@
 /* What is to run: everything that is decided before libvirtd is asked for anything. */
 #pragma once
 
+#include "init/guest/claim.h"
 #include "init/guest/storage.h"
 #include "lib/config.h"
 #include "lib/netinfo.h"
@@ -15,6 +16,7 @@ struct plan {
 	bool prepared; /* the rest is filled */
 	bool kvm;
 	struct storage storage;
+	struct claim claim; /* on the disk */
 };
 
 /**
@@ -31,5 +33,11 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
  * nothing.
  */
 int plan_prepare(struct plan *plan, struct failure *failure);
+
+/**
+ * plan_keep_claim() - Claim the disk of a guest that runs already: the casement-guest that started
+ * it is gone, and its lock with it. While that is not to be had QEMU's own locks guard the disk.
+ */
+void plan_keep_claim(struct plan *plan);
 
 void plan_clear(struct plan *plan);
