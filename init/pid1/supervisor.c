@@ -69,6 +69,14 @@ static int stop_value(const struct supervisor *supervisor, int64_t now)
 	return left > 0 ? (int)left : 1;
 }
 
+/* Then the guest may still be saved. */
+static unsigned save_time(const struct supervisor *supervisor)
+{
+	const struct stop_config *stop = &supervisor->config->stop;
+
+	return stop->on_deadline == ON_DEADLINE_SAVE ? stop->save_timeout : 0;
+}
+
 static void begin_stop(struct supervisor *supervisor, const char *reason, int64_t now)
 {
 	if (supervisor->phase != PHASE_RUN)
@@ -90,8 +98,12 @@ void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t 
 void supervisor_hurry(struct supervisor *supervisor, int64_t now)
 {
 	struct service *main = supervisor->main;
+	int64_t latest;
 
 	supervisor_stop(supervisor, "asked to stop at once", now);
+	/* Whoever asks once more has no time for that either. */
+	if (main)
+		main->stop_extra = supervisor->stop_deadline > now ? save_time(supervisor) : 0;
 	if (supervisor->stop_deadline > now)
 		supervisor->stop_deadline = now;
 	if (!main)
@@ -99,8 +111,9 @@ void supervisor_hurry(struct supervisor *supervisor, int64_t now)
 	main->stop_value = stop_value(supervisor, now);
 	if (main->state == SERVICE_STOPPING && !main->killed) {
 		/* Asking again and again must not buy it time. */
-		if (main->deadline > now + main->config->stop_timeout)
-			main->deadline = now + main->config->stop_timeout;
+		latest = now + main->config->stop_timeout + main->stop_extra;
+		if (main->deadline > latest)
+			main->deadline = latest;
 		supervisor->effects->kill(supervisor->effects->context, main, SIGQUIT, 0);
 	}
 }
@@ -170,6 +183,7 @@ static bool revive_main(struct supervisor *supervisor, struct service *service, 
 	log_warning("%s is gone, but its guest is not: starting it again to stop the guest",
 		    service->config->name);
 	service->stop_value = stop_value(supervisor, now);
+	service->stop_extra = save_time(supervisor);
 	service_event(service, SERVICE_START, supervisor->effects, now);
 	service_event(service, SERVICE_STOP, supervisor->effects, now);
 	return !service_is_down(service);
@@ -368,8 +382,10 @@ static void step_stop(struct supervisor *supervisor, int64_t now)
 
 		if (!asked && !service_is_down(service) &&
 		    !has_living_dependents(supervisor, service)) {
-			service->stop_value =
-				service == supervisor->main ? stop_value(supervisor, now) : 0;
+			bool main = service == supervisor->main;
+
+			service->stop_value = main ? stop_value(supervisor, now) : 0;
+			service->stop_extra = main ? save_time(supervisor) : 0;
 			supervisor_event(supervisor, service, SERVICE_STOP, now);
 		}
 		all_down = all_down && service_is_down(service);
@@ -421,7 +437,8 @@ int64_t supervisor_stop_time(const struct supervisor *supervisor, bool extended)
 		if (extended)
 			chain[i] += SERVICE_EXTEND_MAX_MS;
 		if (service == supervisor->main)
-			chain[i] += supervisor->config->stop.timeout;
+			chain[i] += (int64_t)supervisor->config->stop.timeout +
+				    save_time(supervisor);
 		if (chain[i] > longest)
 			longest = chain[i];
 	}
