@@ -89,7 +89,7 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 		return result ? result : parse_verbatim(plan, config->guest.xml, failure);
 	}
 	plan->name = strdup(config->guest.name);
-	if (!plan->name)
+	if (!plan->name || state_init(&plan->state, config->guest.disk))
 		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -115,6 +115,7 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 
 void plan_clear(struct plan *plan)
 {
+	state_clear(&plan->state);
 	storage_clear(&plan->storage);
 	free(plan->name);
 	free(plan->verbatim);

@@ -1,6 +1,7 @@
 /* What is to run: everything that is decided before libvirtd is asked for anything. */
 #pragma once
 
+#include "init/guest/state.h"
 #include "init/guest/storage.h"
 #include "lib/config.h"
 #include "lib/netinfo.h"
@@ -12,6 +13,7 @@ struct plan {
 	char *verbatim_uuid; /* the one in it; NULL: there is none */
 	bool network;        /* netinfo is there */
 	struct netinfo netinfo;
+	struct state state;  /* saved beside the disk; without a name for an XML of one's own */
 	bool prepared; /* the rest is filled */
 	bool kvm;
 	struct storage storage;

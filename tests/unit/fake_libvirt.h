@@ -18,6 +18,7 @@ struct fake_libvirt {
 	bool disk_full;
 	bool gated;      /* every call waits in fake_libvirt_pass() */
 	const char *gated_call; /* only a call of that name does; NULL: any */
+	bool no_file;    /* a save writes none */
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */
 	const char *fail_call; /* only a call of that name does; NULL: any */
 	const char *break_call; /* a call of that name breaks the connection; NULL: none */
