@@ -15,6 +15,7 @@ static const char *const restart_choices[] = { "no", "on-failure", "always", NUL
 static const char *const required_choices[] = { "no", "yes", "kvm", NULL };
 static const char *const source_choices[] = { "masquerade", "preserve", NULL };
 static const char *const on_remove_choices[] = { "close", "keep", NULL };
+static const char *const on_deadline_choices[] = { "destroy", "save", NULL };
 static const char *const after_end_choices[] = { "exit", "restart", NULL };
 static const char *const format_choices[] = { "text", "json", NULL };
 static const char *const console_choices[] = { "none", "serial", "qemu", "all", NULL };
@@ -91,6 +92,11 @@ static const struct config_key keys[] = {
 	     RANGE(100, INT_MAX)),
 	STOP("agent", KEY_BOOL, agent, "no",
 	     "ask a connected guest agent, too, when the button is pressed"),
+	STOP("on-deadline", KEY_CHOICE, on_deadline, "destroy",
+	     "what becomes of a guest that did not shut down in time",
+	     .choices = on_deadline_choices),
+	STOP("save-timeout", KEY_DURATION, save_timeout, "60s",
+	     "time to save the guest in, on top of timeout", RANGE(1, INT_MAX)),
 
 	HEALTH("probe", KEY_PROBE, probe, "rdp",
 	       "what shows that the guest is ready: RDP, a TCP port, its agent, or that it runs"),

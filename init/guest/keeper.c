@@ -111,7 +111,10 @@ static void watch(struct keeper *keeper)
 	else if (boots.qemu == keeper->qemu.pid)
 		keeper->boots = boots.n;
 	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name,
-		 keeper->created ? " is started" : " runs already", (int)keeper->qemu.pid);
+		 keeper->restored  ? " is resumed from its saved state" :
+		 keeper->created   ? " is started" :
+				     " runs already",
+		 (int)keeper->qemu.pid);
 	keeper->ready = true;
 	if (can_answer(keeper))
 		probe_from_now(keeper, false);
@@ -186,7 +189,10 @@ static void reject(struct keeper *keeper)
 static void judge(struct keeper *keeper)
 {
 	char text[160], tail[2048];
-	int code = verdict_pronounce(&keeper->evidence, sizeof(text), text);
+	int code;
+
+	keeper_judge_state(keeper);
+	code = verdict_pronounce(&keeper->evidence, sizeof(text), text);
 
 	if (code == EXIT_GUEST_CRASHED) {
 		qemu_log_tail(keeper->paths->qemu_log, keeper->plan->name, sizeof(tail), tail);
@@ -304,7 +310,7 @@ static int64_t next_deadline(const struct keeper *keeper)
 	next = earlier(next, keeper_connect_deadline(keeper));
 	next = earlier(next, keeper_start_next(keeper));
 	next = earlier(next, keeper_room_next(keeper));
-	if (keeper->weighing_since)
+	if (keeper->weighing_since && !keeper->evidence.saving)
 		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
 }

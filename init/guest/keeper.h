@@ -69,6 +69,9 @@ struct keeper {
 	bool agent;             /* connected */
 	bool alive;             /* has shown life since it booted */
 	bool created;           /* by this process */
+	bool restoring;         /* it is being loaded from its saved state */
+	bool deaf;              /* its events may be about an attempt that failed: a look follows */
+	bool restored;          /* it was */
 	unsigned create_tries;
 	unsigned start_failures; /* in a row */
 	int64_t start_until;     /* how long the start that is under way may take */

@@ -27,6 +27,8 @@ void keeper_connect_if_due(struct keeper *keeper, int64_t now);
 
 /** keeper_start_begin() - The guest is to be started. */
 void keeper_start_begin(struct keeper *keeper);
+/** keeper_start_clock() - From now on it may take as long as a start may. */
+void keeper_start_clock(struct keeper *keeper);
 /** keeper_start_found() - A start is under way that an earlier casement-guest asked for. */
 void keeper_start_found(struct keeper *keeper);
 /** keeper_start_done() - The guest is up. */
@@ -60,6 +62,17 @@ void keeper_probe_if_due(struct keeper *keeper, int64_t now);
 void keeper_room_if_due(struct keeper *keeper, int64_t now);
 void keeper_room_looked(struct keeper *keeper, const struct virt_result *result);
 int64_t keeper_room_next(const struct keeper *keeper);
+
+/* keeper_state.c: a saved state */
+void keeper_save(struct keeper *keeper);
+void keeper_saved(struct keeper *keeper);
+void keeper_not_saved(struct keeper *keeper, const char *why);
+bool keeper_restore(struct keeper *keeper);
+int64_t keeper_restore_ms(const struct keeper *keeper);
+void keeper_created(struct keeper *keeper);
+void keeper_not_restored(struct keeper *keeper, const struct virt_result *result);
+void keeper_judge_state(struct keeper *keeper);
+void keeper_found_paused(struct keeper *keeper);
 
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

@@ -74,7 +74,10 @@ static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 	switch (keeper->life) {
 	case LIFE_UNKNOWN: snprintf(ret_text, size, "connecting to libvirtd"); break;
 	case LIFE_DEFINING: snprintf(ret_text, size, "defining the guest"); break;
-	case LIFE_CREATING: snprintf(ret_text, size, "starting the guest"); break;
+	case LIFE_CREATING:
+		snprintf(ret_text, size, "%s",
+			 virt_job_name(keeper->restoring ? VIRT_RESTORE : VIRT_CREATE));
+		break;
 	case LIFE_BOOTING: snprintf(ret_text, size, "the guest boots%s", away); break;
 	case LIFE_RUNNING:
 		snprintf(ret_text, size, "the guest runs%s%s",
@@ -95,6 +98,8 @@ static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 			snprintf(ret_text, size,
 				 "the guest is to stop; power button pressed %u times%s",
 				 keeper->stop.presses, away);
+		else if (keeper->stop.phase == STOP_SAVE)
+			snprintf(ret_text, size, "the guest is being saved%s", away);
 		else
 			snprintf(ret_text, size, "the guest is being destroyed%s", away);
 		break;

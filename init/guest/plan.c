@@ -90,7 +90,7 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 		return result ? result : parse_verbatim(plan, config->guest.xml, failure);
 	}
 	plan->name = strdup(config->guest.name);
-	if (!plan->name)
+	if (!plan->name || state_init(&plan->state, config->guest.disk))
 		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -176,6 +176,7 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 void plan_clear(struct plan *plan)
 {
 	claim_drop(&plan->claim);
+	state_clear(&plan->state);
 	storage_clear(&plan->storage);
 	free(plan->name);
 	free(plan->verbatim);

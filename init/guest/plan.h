@@ -2,6 +2,7 @@
 #pragma once
 
 #include "init/guest/claim.h"
+#include "init/guest/state.h"
 #include "init/guest/storage.h"
 #include "lib/config.h"
 #include "lib/netinfo.h"
@@ -13,6 +14,7 @@ struct plan {
 	char *verbatim_uuid; /* the one in it; NULL: there is none */
 	bool network;        /* netinfo is there */
 	struct netinfo netinfo;
+	struct state state;  /* saved beside the disk; without a name for an XML of one's own */
 	bool prepared; /* the rest is filled */
 	bool kvm;
 	struct storage storage;

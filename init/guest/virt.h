@@ -16,11 +16,13 @@ enum virt_job {
 	VIRT_LOOK,
 	VIRT_DEFINE,
 	VIRT_CREATE,
+	VIRT_RESTORE, /* from the saved state */
 	VIRT_BUTTON,
 	VIRT_AGENT,
 	VIRT_RESUME,
 	VIRT_RESUME_IF_ROOM, /* of a guest that a full file system has paused */
 	VIRT_WAKE,
+	VIRT_SAVE,
 	VIRT_DESTROY_GRACEFUL,
 	VIRT_DESTROY,
 	N_VIRT_JOBS

@@ -21,6 +21,7 @@ struct fake_libvirt {
 	uint64_t room;   /* bytes of the gigabyte where it is */
 	bool gated;      /* every call waits in fake_libvirt_pass() */
 	const char *gated_call; /* only a call of that name does; NULL: any */
+	bool no_state;   /* a save writes none */
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */
 	const char *fail_call; /* only a call of that name does; NULL: any */
 	const char *break_call; /* a call of that name breaks the connection; NULL: none */

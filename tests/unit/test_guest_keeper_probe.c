@@ -240,6 +240,7 @@ static void a_disk_that_is_no_file(void **state)
 	fake.no_file = true;
 	fill_up();
 	for (unsigned i = 1; i <= 12; i++) {
+		fake.state = VIR_DOMAIN_PAUSED; /* again */
 		look();
 		assert_int_equal(keeper.room.pause, 1000 << i < 300000 ? 1000 << i : 300000);
 	}

@@ -36,6 +36,42 @@ static void test_hurry(void **state)
 	did(f, "");
 }
 
+/* A guest that is saved at the deadline has its time for that, and the container's stop with it; whoever is in a hurry
+ * twice has not. */
+static void test_save(void **state)
+{
+	struct fixture *f = *state;
+	int64_t without = supervisor_stop_time(&f->supervisor, false);
+
+	f->config.stop.on_deadline = ON_DEADLINE_SAVE;
+	f->config.stop.save_timeout = 30000;
+	assert_int_equal(supervisor_stop_time(&f->supervisor, false), without + 30000);
+	start_with_guest(f);
+	supervisor_stop(&f->supervisor, "SIGTERM", f->now);
+	step(f);
+	did(f, "kill m TERM 60000");
+	pass(f, 60000 + 30000 + 2000 - 1);
+	did(f, "");
+	pass(f, 1);
+	did(f, "kill m KILL 0");
+	again(f);
+	start_with_guest(f);
+	supervisor_stop(&f->supervisor, "SIGINT", f->now);
+	step(f);
+	did(f, "kill m TERM 60000");
+	pass(f, 500);
+	supervisor_hurry(&f->supervisor, f->now);
+	did(f, "kill m QUIT 0");
+	pass(f, 10000);
+	did(f, "");
+	supervisor_hurry(&f->supervisor, f->now);
+	did(f, "kill m QUIT 0");
+	pass(f, 1999);
+	did(f, "");
+	pass(f, 1);
+	did(f, "kill m KILL 0");
+}
+
 static void test_hurry_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -433,6 +469,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_hurry),
+		TEST(test_save),
 		TEST(test_hurry_at_once),
 		TEST(test_hurry_while_holding),
 		TEST(test_revive),
