@@ -52,7 +52,7 @@ static uint32_t crc(uint32_t before, const void *bytes, size_t n)
 	static uint32_t table[256];
 	const uint8_t *at = bytes;
 
-	for (uint32_t i = 0; !table[1] && i < 256; i++) {
+	for (uint32_t i = 0; !table[255] && i < 256; i++) {
 		table[i] = i;
 		for (int bit = 0; bit < 8; bit++)
 			table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0xedb88320 : 0);
