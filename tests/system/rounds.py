@@ -23,8 +23,9 @@ FAULTS = {
     "all five at once": (*DAEMONS, "casement-netfw"),
 }
 # Each fault is the first one, whatever the rounds before it were: no pause before a restart grows, and none is the last.
-ENVIRONMENT = {f"CASEMENT_SERVICE_{name.upper().replace('-', '_')}_{key}": value
-               for name in (*DAEMONS, "casement-netfw") for key, value in (("HEALTHY_AFTER", "100ms"), ("RESTART_LIMIT", "0"))}
+HEALTHY_MS = 100
+ENVIRONMENT = {f"CASEMENT_SERVICE_{name.upper().replace('-', '_')}_{key}": value for name in (*DAEMONS, "casement-netfw")
+               for key, value in (("HEALTHY_AFTER", f"{HEALTHY_MS}ms"), ("RESTART_LIMIT", "0"))}
 
 
 class Watch:
@@ -89,6 +90,8 @@ class Rounds:
 
     def inflict(self, programs, number=signal.SIGKILL):
         """One round. The seconds until the state was `ready` again, and the states on the way there."""
+        harness.until("services that live long enough", 60, lambda: all(
+            service["since_ms"] > HEALTHY_MS for service in self.guest.status()["services"]))
         victims = [self.guest.process(program) for program in programs]
         # The end of QEMU is the end of its keeper.
         services = [program if program != "qemu-system-x86_64" else "casement-guest" for program in programs]
