@@ -4,6 +4,7 @@ A test waits for events, lines of the log or of the status socket's `watch`, nev
 only a PID 1 that hangs will miss. CASEMENT_BUILD names the build directory; nothing else of the environment reaches PID 1,
 because what begins with CASEMENT_ is its configuration.
 """
+import errno
 import json
 import os
 import re
@@ -313,9 +314,18 @@ class Case(unittest.TestCase):
 
 
 def release(fifo):
-    """Let the victim that awaits a FIFO go on."""
-    with open(fifo, "wb"):
-        pass
+    """Let the victim that awaits a FIFO go on. If none comes to it, that is no reason to hang."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            return
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nobody awaits {fifo} within {PATIENCE} s")
+        time.sleep(0.005)
 
 
 def service_in(status, name):

@@ -73,6 +73,19 @@ static void the_agent_is_asked_beside_the_button(void **state)
 	UNTIL(strstr(fake_libvirt_calls(), "button agent"));
 }
 
+/* It does not answer: each further question would keep the button waiting. */
+static void an_agent_that_fails_is_asked_once(void **state)
+{
+	(void)state;
+	config.stop.agent = true;
+	config.stop.resend = 100;
+	boot();
+	fake.fail = VIR_ERR_AGENT_UNRESPONSIVE;
+	fake.fail_call = "agent";
+	send_signal(SIGTERM, 0);
+	UNTIL(strstr(fake_libvirt_calls(), "button agent button button"));
+}
+
 static void the_deadline_destroys(void **state)
 {
 	(void)state;
@@ -151,6 +164,7 @@ int main(void)
 		TEST(asked_to_stop_in_the_middle_of_a_start),
 		TEST(a_full_disk_pauses_and_says_so),
 		TEST(the_agent_is_asked_beside_the_button),
+		TEST(an_agent_that_fails_is_asked_once),
 		TEST(the_deadline_destroys),
 		TEST(a_failed_destroy_is_followed_by_a_harder_one),
 		TEST(impatience),
