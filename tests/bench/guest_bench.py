@@ -186,7 +186,7 @@ def reactions(lab, n):
         print(f"  {row:36} {statistics.median(values):8.1f}   {min(values):8.1f} .. {max(values):8.1f}   {target}".rstrip())
 
 
-def daemon_faults(lab, n):
+def daemon_faults(lab, n, only):
     """Rows of the table: fault, rounds, rounds after which everything was as before, worst time until `ready`."""
     guest = start(lab, "mini")
     try:
@@ -194,21 +194,26 @@ def daemon_faults(lab, n):
         plan = [(f"`kill -9` of {name}", programs, signal.SIGKILL, n) for name, programs in rounds.FAULTS.items()]
         plan += [(f"SIGSTOP of {name}", (name,), signal.SIGSTOP, max(1, n // 10)) for name in ("libvirtd", "casement-guest")]
         for fault, programs, number, times in plan:
-            yield fault, [(same.inflict(programs, number)[0], same.problems()) for _ in range(times)]
+            if re.search(only, fault):
+                yield fault, [(same.inflict(programs, number)[0], same.problems()) for _ in range(times)]
         same.close()
     finally:
         guest.remove()
 
 
-def guest_faults(lab, n):
+def guest_faults(lab, n, only):
     """What the guest does not survive: that the container is ready again with a guest that has booted."""
     guest = start(lab, "mini", CASEMENT_GUEST_ON_CRASH="restart", CASEMENT_GUEST_ON_POWEROFF="restart")
+    plan = {
+        "QEMU killed, `on-crash = restart`": lambda: boot_again(guest, lambda: os.kill(guest.qemu, signal.SIGKILL)),
+        "kernel panic, `on-crash = restart`": lambda: boot_again(guest, lambda: guest.control("crash")),
+        "power-off, `on-poweroff = restart`": lambda: boot_again(guest, lambda: guest.control("poweroff")),
+        "`docker kill` and `docker start`": lambda: power_cut(guest),
+    }
     try:
-        yield "QEMU killed, `on-crash = restart`", [boot_again(guest, lambda pid=guest.qemu: os.kill(pid, signal.SIGKILL))
-                                                    for _ in range(n)]
-        yield "kernel panic, `on-crash = restart`", [boot_again(guest, lambda: guest.control("crash")) for _ in range(n)]
-        yield "power-off, `on-poweroff = restart`", [boot_again(guest, lambda: guest.control("poweroff")) for _ in range(n)]
-        yield "`docker kill` and `docker start`", [power_cut(guest) for _ in range(n)]
+        for fault, inflict in plan.items():
+            if re.search(only, fault):
+                yield fault, [inflict() for _ in range(n)]
     finally:
         guest.remove()
 
@@ -231,11 +236,11 @@ def power_cut(guest):
     return time.monotonic() - begin, []
 
 
-def faults(lab, n):
+def faults(lab, n, only):
     print("| fault | rounds | survived | ready again, median | worst |\n|---|---|---|---|---|")
     bad = 0
     for source, times in ((daemon_faults, n), (guest_faults, max(1, n // 10))):
-        for fault, results in source(lab, times):
+        for fault, results in source(lab, times, only):
             survived = sum(not problems for _, problems in results)
             seconds = [seconds for seconds, _ in results]
             bad += survived < len(results)
@@ -249,12 +254,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--faults", type=int, metavar="N", help="rounds of each fault; a tenth of the slow ones")
+    parser.add_argument("--only", metavar="REGEX", default="", help="of the faults, those with such a name")
     parser.add_argument("--image", default="casement")
     options = parser.parse_args()
     harness.remove_leftovers()
     lab = Lab(harness.Network(), options.image)
     try:
-        return faults(lab, options.faults) if options.faults else reactions(lab, options.rounds)
+        return faults(lab, options.faults, options.only) if options.faults else reactions(lab, options.rounds)
     finally:
         lab.network.remove()
 
