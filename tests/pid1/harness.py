@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -24,6 +25,7 @@ CASEMENT = os.path.join(BUILD, "init/pid1/casement")
 CASEMENTCTL = os.path.join(BUILD, "init/ctl/casementctl")
 VICTIM = os.path.join(BUILD, "tests/pid1/victim")
 CLOCKJUMP = os.path.join(BUILD, "tests/pid1/libclockjump.so")
+CLOCKSTEP = os.path.join(BUILD, "tests/pid1/libclockstep.so")
 
 # Far more than anything takes on a busy machine.
 PATIENCE = 30
@@ -107,11 +109,12 @@ class Pid1:
     config: text of its configuration; a list is joined. arguments: instead of --config and the file.
     before: shell commands in the new namespaces, before it. stage: commands for the victim, which then becomes casement.
     namespace: False runs it as an ordinary process (in a mount namespace of its own, because of /run).
+    network: True gives it a network namespace as well.
     program: what to run instead of casement, for negative controls.
     """
 
     def __init__(self, test, config="", arguments=None, before="true", stage=(), environment=None, namespace=True,
-                 program=None, run_options="", stderr=None, pass_fds=()):
+                 network=False, program=None, run_options="", stderr=None, pass_fds=()):
         self.test = test
         self.directory = tempfile.mkdtemp(prefix="casement-pid1.")
         os.chmod(self.directory, 0o755)
@@ -127,7 +130,7 @@ class Pid1:
         self.news = threading.Condition()
         read_end, write_end = os.pipe()
         self.process = subprocess.Popen(
-            ["unshare", "--mount", *namespaces, "sh", "-c",
+            ["unshare", "--mount", *namespaces, *(["--net"] if network else []), "sh", "-c",
              f'mount -t tmpfs {run_options} tmpfs /run && {before} && exec "$@"', "sh", *program],
             env={**ENVIRONMENT, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=write_end,
             stderr=write_end if stderr is None else stderr, pass_fds=pass_fds)
@@ -320,6 +323,12 @@ class Case(unittest.TestCase):
         path = os.path.join(directory, name)
         os.mkfifo(path)
         return path
+
+    def many_files(self):
+        """Let this process, and a PID 1 that it starts, have thousands of connections."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
 
     def assertLines(self, pid1, expected, pattern):
         """Exactly these lines, in this order, are what matches."""
