@@ -109,7 +109,11 @@ base_image_up() {
 
 # build_image TAG [TARGET] - from this tree. Docker's cache makes it cheap when nothing changed.
 build_image() {
-	base_image_up
+	# Once, whoever else wants it at the same time.
+	(
+		flock 9
+		base_image_up
+	) 9>"${TMPDIR:-/tmp}/casement-base-image.lock"
 	quietly "docker build" docker build --force-rm -t "$1" -f "$top/docker/Dockerfile" --target "${2:-casement}" "$top"
 }
 
