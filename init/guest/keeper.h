@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include "init/guest/failure.h"
 #include "init/guest/health.h"
 #include "init/guest/probe.h"
 #include "init/guest/qemu.h"
@@ -16,6 +15,7 @@
 #include "init/guest/stop.h"
 #include "init/guest/timer.h"
 #include "init/guest/worker.h"
+#include "lib/failure.h"
 
 /* Where things are; tests have places of their own. */
 struct keeper_paths {
