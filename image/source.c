@@ -1,0 +1,159 @@
+/*
+ * Formats are recognised by their content, never by a name, and qemu-img is told which one it is:
+ * one that guesses could be made to open other files by what a guest wrote into its raw disk.
+ *
+ * For the same reason nothing is imported that names other files: an overlay, or a VMDK that is a
+ * list of extents. What /etc/shadow is should not become the content of somebody's disk.
+ */
+#include "image/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define SECTOR 512
+#define VHD_TYPE 60 /* offset of the type in a VHD's footer, big endian */
+#define VHD_DIFFERENCING 4
+#define VMDK_CAPACITY 12 /* offset; 0: the descriptor has it, and names files */
+
+static int refuse_reason(const uint8_t *head, size_t n, uint64_t size, const char *name,
+			 struct failure *failure)
+{
+	struct image image;
+	const char *reason;
+
+	if (image_identify(head, n, size, &image, &reason) == 0)
+		reason = "is no disk image";
+	return failure_set(failure, EXIT_CONFIG, -EINVAL, "%s: %s", name, reason);
+}
+
+/** has_boot_sector() - Does it end like one? Every disk that a PC boots from has one. */
+static bool has_boot_sector(const uint8_t *head, size_t n)
+{
+	return n >= SECTOR && head[510] == 0x55 && head[511] == 0xaa;
+}
+
+static int check_vhd(const uint8_t *footer, const char *name, struct failure *failure)
+{
+	if (footer[VHD_TYPE + 3] != VHD_DIFFERENCING)
+		return 0;
+	return failure_set(failure, EXIT_CONFIG, -EINVAL,
+			   "%s: is a differencing VHD, which needs another file: merge it with its "
+			   "parent first",
+			   name);
+}
+
+static int check_vmdk(const uint8_t *head, size_t n, const char *name, struct failure *failure)
+{
+	static const uint8_t none[8];
+
+	if (n >= SECTOR && memcmp(head + VMDK_CAPACITY, none, sizeof(none)) != 0)
+		return 0;
+	return failure_set(failure, EXIT_CONFIG, -EINVAL,
+			   "%s: is only the descriptor of a VMDK, whose data are in other files: "
+			   "make one file of them with qemu-img convert -O qcow2",
+			   name);
+}
+
+int source_kind_of(const uint8_t *head, size_t n, const uint8_t *tail, uint64_t size,
+		   const char *name, enum source_kind *ret_kind, const char **ret_format,
+		   struct failure *failure)
+{
+	bool fixed_vhd = size > SECTOR && memcmp(tail, "conectix", 8) == 0;
+
+	*ret_kind = SOURCE_FOREIGN;
+	switch (image_kind(head, n)) {
+	case IMAGE_KIND_TAR: *ret_kind = SOURCE_BOX; return 0;
+	case IMAGE_KIND_GZIP: *ret_kind = SOURCE_BOX_GZIP; return 0;
+	case IMAGE_KIND_QCOW2: *ret_kind = SOURCE_QCOW2; return 0;
+	case IMAGE_KIND_VMDK: *ret_format = "vmdk"; return check_vmdk(head, n, name, failure);
+	case IMAGE_KIND_VMDK_TEXT: return check_vmdk(head, 0, name, failure);
+	case IMAGE_KIND_VHDX: *ret_format = "vhdx"; return 0;
+	case IMAGE_KIND_VHD: *ret_format = "vpc"; return check_vhd(tail, name, failure);
+	case IMAGE_KIND_VDI: *ret_format = "vdi"; return 0;
+	case IMAGE_KIND_ISO:
+	case IMAGE_KIND_OTHER: return refuse_reason(head, n, size, name, failure);
+	case IMAGE_KIND_UNKNOWN: break;
+	}
+	if (fixed_vhd) {
+		*ret_format = "vpc";
+		return check_vhd(tail, name, failure);
+	}
+	if (n == 0 || size % SECTOR)
+		return refuse_reason(head, n, size, name, failure);
+	if (!has_boot_sector(head, n))
+		return failure_set(failure, EXIT_CONFIG, -EINVAL,
+				   "%s: is neither a disk image nor a Vagrant box: it has no "
+				   "known beginning, and no boot sector",
+				   name);
+	*ret_format = "raw";
+	return 0;
+}
+
+static int recognise(struct source *source, struct failure *failure)
+{
+	autofree uint8_t *head = malloc(IMAGE_HEAD_SIZE);
+	uint8_t tail[SECTOR] = { 0 };
+	ssize_t n = -1;
+
+	if (head)
+		n = pread(source->fd, head, IMAGE_HEAD_SIZE, 0);
+	if (n >= 0 && source->size >= SECTOR &&
+	    pread(source->fd, tail, SECTOR, (off_t)(source->size - SECTOR)) != SECTOR)
+		n = -1;
+	if (n < 0)
+		return failure_set(failure, EXIT_CONFIG, -errno, "%s: cannot be read: %s",
+				   source->path, strerror(errno));
+	return source_kind_of(head, (size_t)n, tail, source->size, source->path, &source->kind,
+			      &source->format, failure);
+}
+
+int source_open(const char *path, struct source *ret_source, struct failure *failure)
+{
+	struct source source = { .path = path, .fd = -1 };
+	struct stat status;
+	int result = 0;
+
+	source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (source.fd < 0 || fstat(source.fd, &status))
+		result = failure_set(failure, EXIT_CONFIG, -errno, "%s: cannot be opened: %s", path,
+				     strerror(errno));
+	else if (!S_ISREG(status.st_mode))
+		result = failure_set(failure, EXIT_CONFIG, -EINVAL,
+				     "%s: is not a file: give the disk image or the box itself",
+				     path);
+	else {
+		source.size = (uint64_t)status.st_size;
+		result = recognise(&source, failure);
+	}
+	if (result)
+		source_close(&source);
+	else
+		*ret_source = source;
+	return result;
+}
+
+void source_close(struct source *source)
+{
+	if (source->fd >= 0)
+		close(source->fd);
+	source->fd = -1;
+}
+
+int source_check_qcow2(const uint8_t *head, size_t n, uint64_t size, const char *name,
+		       struct image *ret_image, struct failure *failure)
+{
+	const char *reason;
+
+	if (image_identify(head, n, size, ret_image, &reason))
+		return failure_set(failure, EXIT_CONFIG, -EINVAL, "%s: %s", name, reason);
+	if (ret_image->format != IMAGE_QCOW2)
+		return failure_set(failure, EXIT_CONFIG, -EINVAL, "%s: is no qcow2 image", name);
+	if (ret_image->backing[0])
+		return failure_set(failure, EXIT_CONFIG, -EINVAL,
+				   "%s: is an overlay on %.200s, and an image that needs another "
+				   "file is not imported: make one of both with qemu-img convert "
+				   "-O qcow2",
+				   name, ret_image->backing);
+	return 0;
+}
