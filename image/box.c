@@ -183,11 +183,23 @@ static int write_disk(struct box *box, const char *name, uint64_t size)
 	return checked ? 0 : check_header(box, name, size);
 }
 
+/** forget_disk() - What was taken for the disk is none, or is none that can be had. */
+static int forget_disk(struct box *box)
+{
+	box->disk[0] = '\0';
+	return ftruncate(box->target->fd, 0) ? cannot_write(box, errno) : 0;
+}
+
 static int read_disk(struct box *box, struct archive_entry *entry, const char *name)
 {
 	int64_t size = archive_entry_size(entry);
-	int result;
+	int result = 0;
 
+	/* A first guess that was wrong makes room for the disk itself. */
+	if (box->known && box->disk[0] && !streq(box->disk, name))
+		result = forget_disk(box);
+	if (result)
+		return result;
 	if (box->disk[0])
 		return give_up(box, name, "is there twice: the box is damaged");
 	if (size <= 0 || strlen(name) >= sizeof(box->disk))
@@ -200,14 +212,20 @@ static int read_disk(struct box *box, struct archive_entry *entry, const char *n
 	return write_disk(box, name, (uint64_t)size);
 }
 
-/** is_disk() - Is it, or may it be? */
-static bool is_disk(const struct box *box, struct archive_entry *entry, const char *name)
+static int skip(struct box *box)
 {
-	if (archive_entry_filetype(entry) != AE_IFREG)
-		return false;
-	if (box->known)
-		return streq(name, box->metadata.disk);
-	return !box->disk[0] && archive_entry_size(entry) >= BIG_MEMBER;
+	return archive_read_data_skip(box->archive) >= ARCHIVE_WARN ? 0 : explain(box);
+}
+
+/** guess_disk() - If it is one, it probably is the one; if not, nothing is wrong with the box. */
+static int guess_disk(struct box *box, struct archive_entry *entry, const char *name)
+{
+	int result = read_disk(box, entry, name);
+
+	if (result != -EINVAL && result != -ENOSPC)
+		return result;
+	result = forget_disk(box);
+	return result ? result : skip(box);
 }
 
 static int read_member(struct box *box, struct archive_entry *entry)
@@ -224,14 +242,18 @@ static int read_member(struct box *box, struct archive_entry *entry)
 	name = member_name(path);
 	if (streq(name, METADATA_FILE))
 		return read_metadata(box, entry);
-	if (is_disk(box, entry, name))
+	if (archive_entry_filetype(entry) == AE_IFDIR)
+		return 0;
+	if (box->known && streq(name, box->metadata.disk))
 		return read_disk(box, entry, name);
+	if (!box->known && !box->disk[0] && archive_entry_size(entry) >= BIG_MEMBER)
+		return guess_disk(box, entry, name);
 	box->skipped += (uint64_t)archive_entry_size(entry);
 	if (box->skipped > SKIP_MAX && !box->again)
 		return give_up(box, name,
 			       "is no disk, and there is more than a gigabyte of such: it is no "
 			       "real box, or one with several disks");
-	return archive_read_data_skip(box->archive) >= ARCHIVE_WARN ? 0 : explain(box);
+	return skip(box);
 }
 
 /** read_tail() - To the end of the file, for gzip's checksum is there. */
@@ -301,10 +323,9 @@ int box_extract(struct job *job, const struct source *source, const struct targe
 				   source->path);
 	if (result == 0 && !streq(box.disk, box.metadata.disk)) {
 		box.again = true;
-		box.disk[0] = '\0';
-		if (ftruncate(target->fd, 0))
-			return cannot_write(&box, errno);
-		result = read_box(&box);
+		result = forget_disk(&box);
+		if (result == 0)
+			result = read_box(&box);
 		if (result == 0 && !box.disk[0])
 			result = give_up(&box, box.metadata.disk,
 					 "should be the disk and is not there: it is damaged");

@@ -95,6 +95,9 @@ static int import_foreign(struct job *job, const struct source *source, const st
 	uint64_t bytes = 0;
 	int result = qemu_img_alone(job, source->path, source->format);
 
+	/* What is missing at the end of a truncated one would be zeros to qemu-img convert. */
+	if (result == 0)
+		result = qemu_img_check(job, source->path, source->format, source->path);
 	if (result == 0)
 		result = qemu_img_measure(job, source->path, source->format, &bytes);
 	if (result == 0)
@@ -122,7 +125,7 @@ static int finish(struct job *job, const struct source *source, struct target *t
 	int result;
 
 	progress_begin(&job->progress, "checking", false, 0, 0);
-	result = qemu_img_check(job, target->temporary, source->path);
+	result = qemu_img_check(job, target->temporary, "qcow2", source->path);
 	if (result == 0 && job_stopped(job))
 		result = JOB_STOPPED;
 	if (result) {

@@ -9,7 +9,8 @@
 #define MAX_WORDS 12
 
 /* Exit codes of qemu-img check. */
-#define CHECK_LEAKS 3 /* space that nobody uses: no harm */
+#define CHECK_LEAKS 3	 /* space that nobody uses: no harm */
+#define CHECK_UNKNOWN 63 /* the format has nothing to check */
 
 /** run() - qemu-img with @words, a list that ends with NULL. */
 static int run(struct job *job, const char *const words[],
@@ -42,13 +43,14 @@ static int complain(struct job *job, const char *path, const struct child_output
 	return failure_set(&job->failure, EXIT_CONFIG, -EIO, "%s: qemu-img: %s", path, text);
 }
 
-int qemu_img_check(struct job *job, const char *path, const char *name)
+int qemu_img_check(struct job *job, const char *path, const char *format, const char *name)
 {
-	const char *words[] = { "check", "-q", "-f", "qcow2", path, NULL };
+	const char *words[] = { "check", "-q", "-f", format, path, NULL };
 	autofree struct child_output *output = malloc(sizeof(*output));
 	int result = output ? run(job, words, NULL, output) : -ENOMEM;
 
-	if (result || output->code == 0 || output->code == CHECK_LEAKS)
+	if (result || output->code == 0 || output->code == CHECK_LEAKS ||
+	    output->code == CHECK_UNKNOWN)
 		return result;
 	return failure_set(&job->failure, EXIT_CONFIG, -EBADMSG,
 			   "%s: is damaged, says qemu-img check: get it again, or look at it with "

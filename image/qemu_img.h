@@ -4,8 +4,11 @@
 
 #include "image/job.h"
 
-/** qemu_img_check() - Is the qcow2 image @path consistent? @name: for messages. */
-int qemu_img_check(struct job *job, const char *path, const char *name);
+/**
+ * qemu_img_check() - Is the image @path consistent, as far as its format can tell?
+ * @name: for messages
+ */
+int qemu_img_check(struct job *job, const char *path, const char *format, const char *name);
 
 /** qemu_img_alone() - Does the image @path stand for itself, without a backing file? */
 int qemu_img_alone(struct job *job, const char *path, const char *format);

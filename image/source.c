@@ -12,8 +12,15 @@
 #include <sys/stat.h>
 
 #define SECTOR 512
-#define VHD_TYPE 60 /* offset of the type in a VHD's footer, big endian */
+#define MBR_TABLE 446
+#define GPT_OTHER_HEADER 32 /* offset of its sector */
+#define VHD_TYPE 60	    /* offset of the type in a VHD's footer, big endian */
 #define VHD_DIFFERENCING 4
+/* Offsets in a VDI, little endian: where its data begin, how long a block is, how many there are.
+ */
+#define VDI_DATA 0x158
+#define VDI_BLOCK_SIZE 0x178
+#define VDI_BLOCKS 0x184
 #define VMDK_CAPACITY 12 /* offset; 0: the descriptor has it, and names files */
 
 static int refuse_reason(const uint8_t *head, size_t n, uint64_t size, const char *name,
@@ -33,14 +40,81 @@ static bool has_boot_sector(const uint8_t *head, size_t n)
 	return n >= SECTOR && head[510] == 0x55 && head[511] == 0xaa;
 }
 
+static uint64_t le(const uint8_t *bytes, size_t n)
+{
+	uint64_t value = 0;
+
+	while (n-- > 0)
+		value = value << 8 | bytes[n];
+	return value;
+}
+
+/**
+ * sectors_said() - How long the disk is by its partition table, in sectors: it ends there, or
+ * later.
+ *
+ * The end of the last MBR partition, or the place of GPT's second header.
+ */
+static uint64_t sectors_said(const uint8_t *head, size_t n)
+{
+	uint64_t end = 0;
+
+	if (n >= 2 * SECTOR && memcmp(head + SECTOR, "EFI PART", 8) == 0)
+		return le(head + SECTOR + GPT_OTHER_HEADER, 8) + 1;
+	for (size_t i = 0; i < 4; i++) {
+		const uint8_t *entry = head + MBR_TABLE + i * 16;
+		uint64_t ends = le(entry + 8, 4) + le(entry + 12, 4);
+
+		/* Boot sectors without a table have anything there. */
+		if (entry[0] & 0x7f)
+			return 0;
+		if (entry[4] && ends > end)
+			end = ends;
+	}
+	return end;
+}
+
+static int check_raw(const uint8_t *head, size_t n, uint64_t size, const char *name,
+		     struct failure *failure)
+{
+	if (!has_boot_sector(head, n))
+		return failure_set(failure, EXIT_CONFIG, -EINVAL,
+				   "%s: is neither a disk image nor a Vagrant box: it has no "
+				   "known beginning, and no boot sector",
+				   name);
+	if (sectors_said(head, n) <= size / SECTOR)
+		return 0;
+	return failure_set(failure, EXIT_CONFIG, -EINVAL,
+			   "%s: is a truncated disk: by its partition table it goes on behind its "
+			   "end; copy it again",
+			   name);
+}
+
 static int check_vhd(const uint8_t *footer, const char *name, struct failure *failure)
 {
+	if (memcmp(footer, "conectix", 8) != 0)
+		return failure_set(
+			failure, EXIT_CONFIG, -EINVAL,
+			"%s: is a truncated VHD: it does not end like one; copy it again", name);
 	if (footer[VHD_TYPE + 3] != VHD_DIFFERENCING)
 		return 0;
 	return failure_set(failure, EXIT_CONFIG, -EINVAL,
 			   "%s: is a differencing VHD, which needs another file: merge it with its "
 			   "parent first",
 			   name);
+}
+
+/** check_vdi() - qemu-img does not miss what a truncated one lacks. */
+static int check_vdi(const uint8_t *head, size_t n, uint64_t size, const char *name,
+		     struct failure *failure)
+{
+	if (n >= SECTOR && le(head + VDI_BLOCK_SIZE, 4) * le(head + VDI_BLOCKS, 4) <= size &&
+	    le(head + VDI_DATA, 4) <=
+		    size - le(head + VDI_BLOCK_SIZE, 4) * le(head + VDI_BLOCKS, 4))
+		return 0;
+	return failure_set(
+		failure, EXIT_CONFIG, -EINVAL,
+		"%s: is a truncated VDI: it has fewer blocks than it says; copy it again", name);
 }
 
 static int check_vmdk(const uint8_t *head, size_t n, const char *name, struct failure *failure)
@@ -70,7 +144,7 @@ int source_kind_of(const uint8_t *head, size_t n, const uint8_t *tail, uint64_t 
 	case IMAGE_KIND_VMDK_TEXT: return check_vmdk(head, 0, name, failure);
 	case IMAGE_KIND_VHDX: *ret_format = "vhdx"; return 0;
 	case IMAGE_KIND_VHD: *ret_format = "vpc"; return check_vhd(tail, name, failure);
-	case IMAGE_KIND_VDI: *ret_format = "vdi"; return 0;
+	case IMAGE_KIND_VDI: *ret_format = "vdi"; return check_vdi(head, n, size, name, failure);
 	case IMAGE_KIND_ISO:
 	case IMAGE_KIND_OTHER: return refuse_reason(head, n, size, name, failure);
 	case IMAGE_KIND_UNKNOWN: break;
@@ -81,13 +155,8 @@ int source_kind_of(const uint8_t *head, size_t n, const uint8_t *tail, uint64_t 
 	}
 	if (n == 0 || size % SECTOR)
 		return refuse_reason(head, n, size, name, failure);
-	if (!has_boot_sector(head, n))
-		return failure_set(failure, EXIT_CONFIG, -EINVAL,
-				   "%s: is neither a disk image nor a Vagrant box: it has no "
-				   "known beginning, and no boot sector",
-				   name);
 	*ret_format = "raw";
-	return 0;
+	return check_raw(head, n, size, name, failure);
 }
 
 static int recognise(struct source *source, struct failure *failure)

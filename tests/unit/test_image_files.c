@@ -48,11 +48,13 @@ static void recognises_sources(void **state)
 		memset(head, 0, sizeof(head));
 		head[12] = 1; /* a VMDK's capacity */
 		memcpy(head + sources[i].at, sources[i].magic, strlen(sources[i].magic));
+		memcpy(tail, head, 8); /* a VHD ends as it begins */
 		assert_int_equal(kind_of(sizeof(head), &kind, &format, &failure), 0);
 		assert_int_equal(kind, sources[i].kind);
 		assert_string_equal(format, sources[i].format);
 	}
 	/* A fixed VHD says so at its end only. */
+	memset(head, 0, sizeof(head));
 	memcpy(tail, "conectix", 8);
 	assert_int_equal(kind_of(sizeof(head) + 512, &kind, &format, &failure), 0);
 	assert_string_equal(format, "vpc");
@@ -86,12 +88,44 @@ static void refuses_what_is_no_disk(void **state)
 	memcpy(head, "KDMV\1", 5);
 	expect_refusal(sizeof(head), "descriptor of a VMDK");
 	memcpy(head, "conectix", 8);
+	expect_refusal(sizeof(head), "truncated VHD");
 	memcpy(tail, "conectix", 8);
 	tail[63] = 4;
 	expect_refusal(sizeof(head), "differencing");
 	memset(tail, 0, sizeof(tail));
 	memcpy(head, "PK\x03\x04", 4);
 	expect_refusal(sizeof(head), "zip");
+}
+
+static void notices_missing_sectors(void **state)
+{
+	enum source_kind kind;
+	const char *format;
+	struct failure failure;
+
+	(void)state;
+	memset(head, 0, sizeof(head));
+	head[510] = 0x55;
+	head[511] = 0xaa;
+	head[446 + 4] = 7;   /* NTFS */
+	head[446 + 8] = 64;  /* first sector */
+	head[446 + 12] = 64; /* how many */
+	assert_int_equal(kind_of(128 * 512, &kind, &format, &failure), 0);
+	expect_refusal(127 * 512, "truncated disk");
+	/* No table, but the code of a boot sector. */
+	head[446] = 0x0f;
+	assert_int_equal(kind_of(127 * 512, &kind, &format, &failure), 0);
+	memcpy(head + 512, "EFI PART", 8);
+	head[512 + 32] = 127; /* the other header's sector */
+	assert_int_equal(kind_of(128 * 512, &kind, &format, &failure), 0);
+	expect_refusal(127 * 512, "truncated disk");
+	memset(head, 0, sizeof(head));
+	memcpy(head + 0x40, "\x7f\x10\xda\xbe", 4);
+	head[0x15a] = 1; /* data at 64 kB */
+	head[0x17a] = 1; /* blocks of 64 kB */
+	head[0x184] = 1; /* one block */
+	assert_int_equal(kind_of(128 << 10, &kind, &format, &failure), 0);
+	expect_refusal((128 << 10) - 1, "truncated VDI");
 }
 
 static void text_is(const struct progress *progress, int64_t now, const char *expected)
@@ -241,7 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recognises_sources), cmocka_unit_test(refuses_what_is_no_disk),
-		cmocka_unit_test(shows_progress),     cmocka_unit_test(leaves_zeros_out),
+		cmocka_unit_test(notices_missing_sectors), cmocka_unit_test(shows_progress),     cmocka_unit_test(leaves_zeros_out),
 		cmocka_unit_test(notices_gzips_end),  cmocka_unit_test(makes_targets),
 	};
 
