@@ -40,7 +40,7 @@ struct box {
 static int give_up(const struct box *box, const char *name, const char *reason)
 {
 	return failure_set(&box->job->failure, EXIT_CONFIG, -EINVAL, "%s: %.200s in it %s",
-			   box->source->path, name, reason);
+			   box->source->name, name, reason);
 }
 
 /** explain() - Why could the archive not be read on? */
@@ -48,7 +48,7 @@ static int explain(const struct box *box)
 {
 	struct failure *failure = &box->job->failure;
 	int error = box->stream.error;
-	const char *path = box->source->path;
+	const char *path = box->source->name;
 
 	if (error == JOB_STOPPED)
 		return error;
@@ -97,7 +97,7 @@ static int read_metadata(struct box *box, struct archive_entry *entry)
 	if (n != size)
 		return explain(box);
 	box->known = true;
-	return metadata_parse(text, (size_t)n, box->source->path, &box->metadata,
+	return metadata_parse(text, (size_t)n, box->source->name, &box->metadata,
 			      &box->job->failure);
 }
 
@@ -126,7 +126,7 @@ static int check_header(struct box *box, const char *name, uint64_t size)
 	int result;
 
 	/* Zeros at its end are not written yet. */
-	if (!head || asprintf(&text, "%s: %s", box->source->path, name) < 0)
+	if (!head || asprintf(&text, "%s: %s", box->source->name, name) < 0)
 		return give_up(box, name, "does not fit into memory");
 	if (pread(box->target->fd, head, IMAGE_HEAD_SIZE, 0) < 0)
 		return give_up(box, name, "cannot be read back");
@@ -204,7 +204,7 @@ static int read_disk(struct box *box, struct archive_entry *entry, const char *n
 		return give_up(box, name, "is there twice: the box is damaged");
 	if (size <= 0 || strlen(name) >= sizeof(box->disk))
 		return give_up(box, name, "is empty, or has an impossible name");
-	result = target_room(box->target->path, bytes_needed(entry), box->source->path,
+	result = target_room(box->target->path, bytes_needed(entry), box->source->name,
 			     &box->job->failure);
 	if (result)
 		return result;
@@ -238,7 +238,7 @@ static int read_member(struct box *box, struct archive_entry *entry)
 		return failure_set(&box->job->failure, EXIT_CONFIG, -EINVAL,
 				   "%s: a member of it, %.200s, %s: a box has plain files, and "
 				   "this one is not to be trusted",
-				   box->source->path, path ? path : "?", reason);
+				   box->source->name, path ? path : "?", reason);
 	name = member_name(path);
 	if (streq(name, METADATA_FILE))
 		return read_metadata(box, entry);
@@ -269,7 +269,7 @@ static int read_tail(struct box *box)
 			return failure_set(&box->job->failure, EXIT_CONFIG, -EINVAL,
 					   "%s: goes on behind its end: it is damaged, get it "
 					   "again",
-					   box->source->path);
+					   box->source->name);
 	}
 	return n < 0 ? explain(box) : 0;
 }
@@ -320,7 +320,7 @@ int box_extract(struct job *job, const struct source *source, const struct targe
 				   "%s: has no " METADATA_FILE
 				   ": it is no Vagrant box; if it is an archive with a disk in it, "
 				   "unpack it first",
-				   source->path);
+				   source->name);
 	if (result == 0 && !streq(box.disk, box.metadata.disk)) {
 		box.again = true;
 		result = forget_disk(&box);

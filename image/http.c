@@ -252,11 +252,8 @@ static int perform(struct transfer *transfer)
 
 	if (request->from) {
 		snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-", request->from);
-		good = good && add_header(&headers, range);
-	}
-	if (request->from && request->validator && *request->validator) {
 		snprintf(condition, sizeof(condition), "If-Range: %s", request->validator);
-		good = good && add_header(&headers, condition);
+		good = good && add_header(&headers, range) && add_header(&headers, condition);
 	}
 	if (good) {
 		curl_easy_setopt(transfer->curl, CURLOPT_HTTPHEADER, headers);

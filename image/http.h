@@ -15,7 +15,7 @@ struct http_request {
 	const char *url;
 	const char *name;      /* of the URL, for messages: http_name() */
 	uint64_t from;	       /* skip so many bytes */
-	const char *validator; /* but only if it is still the file that had this; "" or NULL: no */
+	const char *validator; /* but only if it is still the file that had this */
 	const struct http_options *options;
 };
 

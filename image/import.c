@@ -69,15 +69,15 @@ static int import_qcow2(struct job *job, const struct source *source, const stru
 
 	if (n < 0 || fstat(source->fd, &status))
 		return failure_set(&job->failure, EXIT_CONFIG, -errno, "%s: cannot be read: %s",
-				   source->path, strerror(errno));
-	result = source_check_qcow2(head, (size_t)n, source->size, source->path, &image,
+				   source->name, strerror(errno));
+	result = source_check_qcow2(head, (size_t)n, source->size, source->name, &image,
 				    &job->failure);
 	if (result)
 		return result;
 	/* Some file systems share the blocks of both until one of them is written. */
 	if (ioctl(target->fd, FICLONE, source->fd) == 0)
 		return 0;
-	result = target_room(target->path, (uint64_t)status.st_blocks * 512, source->path,
+	result = target_room(target->path, (uint64_t)status.st_blocks * 512, source->name,
 			     &job->failure);
 	if (result)
 		return result;
@@ -85,7 +85,7 @@ static int import_qcow2(struct job *job, const struct source *source, const stru
 	result = copy_all(job, source, target);
 	if (result && result != JOB_STOPPED)
 		failure_set(&job->failure, EXIT_UNAVAILABLE, result,
-			    "%s: cannot be copied to %s: %s", source->path, target->path,
+			    "%s: cannot be copied to %s: %s", source->name, target->path,
 			    strerror(-result));
 	return result;
 }
@@ -93,19 +93,19 @@ static int import_qcow2(struct job *job, const struct source *source, const stru
 static int import_foreign(struct job *job, const struct source *source, const struct target *target)
 {
 	uint64_t bytes = 0;
-	int result = qemu_img_alone(job, source->path, source->format);
+	int result = qemu_img_alone(job, source);
 
 	/* What is missing at the end of a truncated one would be zeros to qemu-img convert. */
 	if (result == 0)
-		result = qemu_img_check(job, source->path, source->format, source->path);
+		result = qemu_img_check(job, source->path, source->format, source->name);
 	if (result == 0)
-		result = qemu_img_measure(job, source->path, source->format, &bytes);
+		result = qemu_img_measure(job, source, &bytes);
 	if (result == 0)
-		result = target_room(target->path, bytes, source->path, &job->failure);
+		result = target_room(target->path, bytes, source->name, &job->failure);
 	if (result)
 		return result;
 	progress_begin(&job->progress, "converting", true, 0, bytes);
-	return qemu_img_convert(job, source->path, source->format, target->temporary);
+	return qemu_img_convert(job, source, target->temporary);
 }
 
 static int import_into(struct job *job, const struct source *source, const struct target *target)
@@ -125,7 +125,7 @@ static int finish(struct job *job, const struct source *source, struct target *t
 	int result;
 
 	progress_begin(&job->progress, "checking", false, 0, 0);
-	result = qemu_img_check(job, target->temporary, "qcow2", source->path);
+	result = qemu_img_check(job, target->temporary, "qcow2", source->name);
 	if (result == 0 && job_stopped(job))
 		result = JOB_STOPPED;
 	if (result) {
@@ -136,7 +136,8 @@ static int finish(struct job *job, const struct source *source, struct target *t
 	return target_publish(target, &job->failure);
 }
 
-int import_source(struct job *job, const char *path, const char *output, mode_t mode)
+int import_source(struct job *job, const char *path, const char *name, const char *output,
+		  mode_t mode)
 {
 	int64_t begin = now_ms();
 	struct source source;
@@ -146,7 +147,7 @@ int import_source(struct job *job, const char *path, const char *output, mode_t 
 
 	target_sweep(output);
 	if (result == 0)
-		result = source_open(path, &source, &job->failure);
+		result = source_open(path, name, &source, &job->failure);
 	if (result)
 		return result;
 	result = target_open(output, mode, &target, &job->failure);
@@ -160,7 +161,7 @@ int import_source(struct job *job, const char *path, const char *output, mode_t 
 	progress_end(&job->progress);
 	source_close(&source);
 	if (result == 0 && stat(output, &status) == 0)
-		log_info("%s: made of %s in %.1f s, %" PRIu64 " MiB on the disk", output, path,
+		log_info("%s: made of %s in %.1f s, %" PRIu64 " MiB on the disk", output, name,
 			 (double)(now_ms() - begin) / 1000, (uint64_t)status.st_blocks >> 11);
 	return result;
 }

@@ -90,7 +90,7 @@ static int import(struct job *job, const struct config *config, const struct com
 	autofree char *source = absolute(what);
 	autofree char *output = absolute(command->output ? command->output : config->guest.base);
 
-	return source && output ? import_source(job, source, output, BASE_MODE) : -ENOMEM;
+	return source && output ? import_source(job, source, source, output, BASE_MODE) : -ENOMEM;
 }
 
 static int pull(struct job *job, const struct config *config, const struct command *command,

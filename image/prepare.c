@@ -17,5 +17,5 @@ int prepare_disk(struct job *job, const struct guest_config *config)
 	if (access(config->disk, F_OK) == 0 || access(config->base, F_OK) == 0)
 		return 0;
 	log_info("%s: there is no disk yet: importing %s", config->disk, config->source);
-	return import_source(job, config->source, config->disk, DISK_MODE);
+	return import_source(job, config->source, config->source, config->disk, DISK_MODE);
 }

@@ -14,7 +14,7 @@
 #include <errno.h>
 
 #define ATTEMPTS 3 /* in a row that bring nothing */
-#define PAUSE_MS 1000
+#define PAUSE_MS 500
 #define NAME_MAX_LENGTH 1024
 
 /* Where a reply goes: into memory if it is a catalogue, else into the part. */
@@ -92,13 +92,16 @@ static int fetch(struct job *job, const struct http_options *options, const char
 
 	do {
 		uint64_t before = receiver->part ? receiver->part->have : 0;
-		struct http_request request = {
-			.url = url, .name = receiver->name, .from = before, .options = options
-		};
+		struct http_request request = { .url = url,
+						.name = receiver->name,
+						.options = options };
 		struct http_reply reply;
 
-		if (receiver->part)
+		/* Without a validator nobody knows whether the rest is the rest of the same. */
+		if (receiver->part && receiver->part->validator[0]) {
+			request.from = before;
 			request.validator = receiver->part->validator;
+		}
 		result = http_get(job, &request, &sink, &reply);
 		progress_end(&job->progress);
 		in_vain = receiver->part && receiver->part->have > before ? 0 : in_vain + 1;
@@ -164,7 +167,7 @@ static int download(struct job *job, const struct pull *pull, const char *url,
 	if (result == 0)
 		result = verify(job, name, checksum);
 	/* What cannot be imported is no better the next time; what has no room may be. */
-	if (result == 0 && import_source(job, part.path, output, mode)) {
+	if (result == 0 && import_source(job, part.path, name, output, mode)) {
 		result = job_stopped(job) ? JOB_STOPPED : -EIO;
 		part_close(&part, result == JOB_STOPPED || job->failure.code == EXIT_UNAVAILABLE);
 		return result;

@@ -76,12 +76,12 @@ static int ask(struct job *job, const char *const words[], const char *path, jso
 			   "%s: qemu-img gave no answer that can be read: %s", path, error.text);
 }
 
-int qemu_img_alone(struct job *job, const char *path, const char *format)
+int qemu_img_alone(struct job *job, const struct source *source)
 {
-	const char *words[] = { "info", "--output=json", "-f", format, path, NULL };
+	const char *words[] = { "info", "--output=json", "-f", source->format, source->path, NULL };
 	const char *backing;
 	json_t *root;
-	int result = ask(job, words, path, &root);
+	int result = ask(job, words, source->name, &root);
 
 	if (result)
 		return result;
@@ -91,18 +91,17 @@ int qemu_img_alone(struct job *job, const char *path, const char *format)
 				     "%s: is an overlay on %.200s, and an image that needs another "
 				     "file is not imported: make one of both with qemu-img convert "
 				     "-O qcow2",
-				     path, backing);
+				     source->name, backing);
 	json_decref(root);
 	return result;
 }
 
-int qemu_img_measure(struct job *job, const char *path, const char *format, uint64_t *ret_bytes)
+int qemu_img_measure(struct job *job, const struct source *source, uint64_t *ret_bytes)
 {
-	const char *words[] = {
-		"measure", "--output=json", "-f", format, "-O", "qcow2", path, NULL
-	};
+	const char *words[] = { "measure", "--output=json", "-f",	  source->format,
+				"-O",	   "qcow2",	    source->path, NULL };
 	json_t *root;
-	int result = ask(job, words, path, &root);
+	int result = ask(job, words, source->name, &root);
 
 	if (result)
 		return result;
@@ -121,13 +120,14 @@ static void watch_percents(struct job *job, const char *text)
 		progress_at(&job->progress, (uint64_t)(part / 100 * (double)job->progress.total));
 }
 
-int qemu_img_convert(struct job *job, const char *path, const char *format, const char *to)
+int qemu_img_convert(struct job *job, const struct source *source, const char *to)
 {
-	const char *words[] = { "convert", "-p", "-f", format, "-O", "qcow2", path, to, NULL };
+	const char *words[] = { "convert",    "-p", "-f", source->format, "-O", "qcow2",
+				source->path, to,   NULL };
 	autofree struct child_output *output = malloc(sizeof(*output));
 	int result = output ? run(job, words, watch_percents, output) : -ENOMEM;
 
 	if (result || output->code == 0)
 		return result;
-	return complain(job, path, output);
+	return complain(job, source->name, output);
 }

@@ -172,25 +172,26 @@ static int recognise(struct source *source, struct failure *failure)
 		n = -1;
 	if (n < 0)
 		return failure_set(failure, EXIT_CONFIG, -errno, "%s: cannot be read: %s",
-				   source->path, strerror(errno));
-	return source_kind_of(head, (size_t)n, tail, source->size, source->path, &source->kind,
+				   source->name, strerror(errno));
+	return source_kind_of(head, (size_t)n, tail, source->size, source->name, &source->kind,
 			      &source->format, failure);
 }
 
-int source_open(const char *path, struct source *ret_source, struct failure *failure)
+int source_open(const char *path, const char *name, struct source *ret_source,
+		struct failure *failure)
 {
-	struct source source = { .path = path, .fd = -1 };
+	struct source source = { .path = path, .name = name, .fd = -1 };
 	struct stat status;
 	int result = 0;
 
 	source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (source.fd < 0 || fstat(source.fd, &status))
-		result = failure_set(failure, EXIT_CONFIG, -errno, "%s: cannot be opened: %s", path,
+		result = failure_set(failure, EXIT_CONFIG, -errno, "%s: cannot be opened: %s", name,
 				     strerror(errno));
 	else if (!S_ISREG(status.st_mode))
 		result = failure_set(failure, EXIT_CONFIG, -EINVAL,
 				     "%s: is not a file: give the disk image or the box itself",
-				     path);
+				     name);
 	else {
 		source.size = (uint64_t)status.st_size;
 		result = recognise(&source, failure);

@@ -13,6 +13,7 @@ enum source_kind {
 
 struct source {
 	const char *path; /* absolute */
+	const char *name; /* for messages */
 	int fd;
 	uint64_t size;
 	enum source_kind kind;
@@ -25,7 +26,8 @@ struct source {
  *
  * Return: 0 or -errno with @failure filled.
  */
-int source_open(const char *path, struct source *ret_source, struct failure *failure);
+int source_open(const char *path, const char *name, struct source *ret_source,
+		struct failure *failure);
 
 void source_close(struct source *source);
 

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 import unittest
 
@@ -126,8 +127,8 @@ class ImageTest(unittest.TestCase):
         return [str(PROGRAM), "--config", str(self.config), *(str(word) for word in words)]
 
     def start(self, *words, **options):
-        process = subprocess.Popen(self.command(*words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True, **{"env": environment(), **options})
+        usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environment()}
+        process = subprocess.Popen(self.command(*words), text=True, **{**usual, **options})
         self.addCleanup(self.bury, process)
         return process
 
@@ -135,7 +136,8 @@ class ImageTest(unittest.TestCase):
     def bury(process):
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
     def run_image(self, *words, **options):
         """The exit code, and what it said."""
