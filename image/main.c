@@ -15,12 +15,14 @@
 #define BASE_MODE 0644
 
 static const char help[] =
-	"Usage: casement-image [--config FILE] VERB [OPTION]... [ARGUMENT]\n"
+	"Usage: casement-image [--config FILE] VERB [OPTION]... [SOURCE]\n"
 	"Make a disk image for the guest of what people have a Windows in.\n"
 	"\n"
-	"  import SOURCE   a disk (qcow2, raw, VHD, VHDX, VMDK, VDI) or a Vagrant box for libvirt\n"
-	"  pull WHAT       the same from a server: OWNER/BOX of a catalogue, or a URL\n"
-	"  prepare         import [guest] source if the guest has neither disk nor base\n"
+	"  import   SOURCE is a disk (qcow2, raw, VHD, VHDX, VMDK, VDI) or a Vagrant box for "
+	"libvirt\n"
+	"  pull     SOURCE is OWNER/BOX of a catalogue, or the URL of a catalogue, a box or a "
+	"disk\n"
+	"  prepare  import [guest] source if the guest has neither disk nor base\n"
 	"\n"
 	"  --output PATH    what to make; [guest] base by default\n"
 	"  --version V      pull: this version of the box, not the newest one\n"
@@ -28,9 +30,9 @@ static const char help[] =
 	"  --ca FILE        pull: the certificates to trust, instead of the system's\n"
 	"  --patience TIME  pull: how long a server may say nothing; 60s by default\n"
 	"\n"
-	"  --config FILE   read FILE and the environment, not the usual places\n"
-	"  --help          this text\n"
-	"  --version       the version\n"
+	"  --config FILE    read FILE and the environment, not the usual places\n"
+	"  --help           this text\n"
+	"  --version        the version\n"
 	"\n"
 	"Exit codes: 0 done, 64 usage, 69 no room or no server, 78 configuration or source, 128+n "
 	"stopped by signal n.\n";
@@ -180,8 +182,7 @@ static int run(const char *file, int argc, char *argv[])
 	if (result)
 		return result;
 	if (argc - optind != verb->n_arguments) {
-		log_error(verb->n_arguments ? "%s: wants one thing to bring in"
-					    : "%s: takes no argument",
+		log_error(verb->n_arguments ? "%s: wants one SOURCE" : "%s: takes no argument",
 			  verb->name);
 		return usage();
 	}

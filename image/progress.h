@@ -43,8 +43,8 @@ void progress_sample(struct progress *progress, int64_t now);
 uint64_t progress_rate(const struct progress *progress, int64_t now);
 
 /** progress_text() - "importing: 45 %, 1.8 of 4.0 GiB, 120 MiB/s, 30 s left". */
-void progress_text(const struct progress *progress, int64_t now, size_t size, char *ret_text);
+void progress_text(const struct progress *progress, int64_t now, size_t size, char *ret_line);
 
 /** progress_bar() - The same as one line of @columns characters at most. */
 void progress_bar(const struct progress *progress, int64_t now, unsigned columns, size_t size,
-		  char *ret_text);
+		  char *ret_line);

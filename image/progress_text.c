@@ -81,7 +81,7 @@ static void print_rest(const struct progress *progress, int64_t now, size_t size
 		print_left(text + length, size - length, (progress->total - progress->done) / rate);
 }
 
-void progress_text(const struct progress *progress, int64_t now, size_t size, char *ret_text)
+void progress_text(const struct progress *progress, int64_t now, size_t size, char *ret_line)
 {
 	unsigned unit = unit_of(progress->total ? progress->total : progress->done);
 	char done[32], total[32], rest[96];
@@ -90,23 +90,23 @@ void progress_text(const struct progress *progress, int64_t now, size_t size, ch
 	print_amount(total, sizeof(total), progress->total, unit);
 	print_rest(progress, now, sizeof(rest), rest);
 	if (!progress->total)
-		snprintf(ret_text, size, "%s: %s %s%s", progress->what, done, units[unit], rest);
+		snprintf(ret_line, size, "%s: %s %s%s", progress->what, done, units[unit], rest);
 	else if (progress->bytes)
-		snprintf(ret_text, size, "%s: %u %%, %s of %s %s%s", progress->what,
+		snprintf(ret_line, size, "%s: %u %%, %s of %s %s%s", progress->what,
 			 percent(progress), done, total, units[unit], rest);
 	else
-		snprintf(ret_text, size, "%s: %u %%%s", progress->what, percent(progress), rest);
+		snprintf(ret_line, size, "%s: %u %%%s", progress->what, percent(progress), rest);
 }
 
 void progress_bar(const struct progress *progress, int64_t now, unsigned columns, size_t size,
-		  char *ret_text)
+		  char *ret_line)
 {
 	char rest[96], bar[41];
 	size_t width = sizeof(bar) - 1, full;
 
 	/* The words take about fifty columns. */
 	if (!progress->total || columns < 60) {
-		progress_text(progress, now, size, ret_text);
+		progress_text(progress, now, size, ret_line);
 	} else {
 		if (columns < 60 + width)
 			width = columns - 60;
@@ -117,9 +117,9 @@ void progress_bar(const struct progress *progress, int64_t now, unsigned columns
 		if (full < width)
 			bar[full] = '>';
 		print_rest(progress, now, sizeof(rest), rest);
-		snprintf(ret_text, size, "%s [%s] %3u %%%s", progress->what, bar, percent(progress),
+		snprintf(ret_line, size, "%s [%s] %3u %%%s", progress->what, bar, percent(progress),
 			 rest);
 	}
 	if (columns > 0 && columns < size)
-		ret_text[columns] = '\0';
+		ret_line[columns] = '\0';
 }

@@ -174,8 +174,8 @@ class UsageTest(lab.ImageTest):
     def test_mistakes(self):
         self.usage("a verb is missing")
         self.usage('"export" is not a verb', "export")
-        self.usage("wants one thing", "import")
-        self.usage("wants one thing", "pull", "a", "b")
+        self.usage("wants one SOURCE", "import")
+        self.usage("wants one SOURCE", "pull", "a", "b")
         self.usage("takes no argument", "prepare", "x")
         self.usage("this option is for pull", "import", "x", "--version", "1")
         self.usage("is no time", "pull", "x", "--patience", "10ms")
