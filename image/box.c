@@ -126,8 +126,10 @@ static int check_header(struct box *box, const char *name, uint64_t size)
 	int result;
 
 	/* Zeros at its end are not written yet. */
-	if (!head || asprintf(&text, "%s: %s", box->source->name, name) < 0)
+	if (!head || asprintf(&text, "%s: %s", box->source->name, name) < 0) {
+		text = NULL;
 		return give_up(box, name, "does not fit into memory");
+	}
 	if (pread(box->target->fd, head, IMAGE_HEAD_SIZE, 0) < 0)
 		return give_up(box, name, "cannot be read back");
 	result = source_check_qcow2(head, size < IMAGE_HEAD_SIZE ? size : IMAGE_HEAD_SIZE, size,

@@ -18,7 +18,7 @@ static unsigned unit_of(uint64_t value)
 /** print_amount() - One decimal where there is room for one. Return: its length. */
 static int print_amount(char *buffer, size_t size, uint64_t value, unsigned unit)
 {
-	double amount = (double)value / (double)(1ULL << (10 * unit));
+	double amount = (double)value / (double)(1ULL << (10U * unit));
 
 	return snprintf(buffer, size, unit > 0 && amount < 100 ? "%.1f" : "%.0f", amount);
 }
@@ -27,7 +27,7 @@ static int print_left(char *buffer, size_t size, uint64_t seconds)
 {
 	if (seconds < 100)
 		return snprintf(buffer, size, ", %" PRIu64 " s left", seconds);
-	if (seconds < 100 * 60)
+	if (seconds < 6000)
 		return snprintf(buffer, size, ", %" PRIu64 " min left", (seconds + 30) / 60);
 	return snprintf(buffer, size, ", %" PRIu64 " h left", (seconds + 1800) / 3600);
 }

@@ -155,7 +155,7 @@ static int download(struct job *job, const struct pull *pull, const char *url,
 	receiver.part = &part;
 	if (!part_complete(&part))
 		result = fetch(job, &pull->options, url, &receiver);
-	if (result == 0 && receiver.is_catalog) {
+	if (result == 0 && receiver.is_catalog && ret_catalog) {
 		*ret_catalog = receiver;
 		part_close(&part, false);
 		return 0;

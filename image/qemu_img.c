@@ -80,7 +80,7 @@ int qemu_img_alone(struct job *job, const struct source *source)
 {
 	const char *words[] = { "info", "--output=json", "-f", source->format, source->path, NULL };
 	const char *backing;
-	json_t *root;
+	json_t *root = NULL;
 	int result = ask(job, words, source->name, &root);
 
 	if (result)
@@ -100,7 +100,7 @@ int qemu_img_measure(struct job *job, const struct source *source, uint64_t *ret
 {
 	const char *words[] = { "measure", "--output=json", "-f",	  source->format,
 				"-O",	   "qcow2",	    source->path, NULL };
-	json_t *root;
+	json_t *root = NULL;
 	int result = ask(job, words, source->name, &root);
 
 	if (result)

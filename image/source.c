@@ -11,8 +11,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define SECTOR 512
+#define SECTOR 512UL
 #define MBR_TABLE 446
+#define MBR_ENTRY 16UL
 #define GPT_OTHER_HEADER 32 /* offset of its sector */
 #define VHD_TYPE 60	    /* offset of the type in a VHD's footer, big endian */
 #define VHD_DIFFERENCING 4
@@ -62,7 +63,7 @@ static uint64_t sectors_said(const uint8_t *head, size_t n)
 	if (n >= 2 * SECTOR && memcmp(head + SECTOR, "EFI PART", 8) == 0)
 		return le(head + SECTOR + GPT_OTHER_HEADER, 8) + 1;
 	for (size_t i = 0; i < 4; i++) {
-		const uint8_t *entry = head + MBR_TABLE + i * 16;
+		const uint8_t *entry = head + MBR_TABLE + i * MBR_ENTRY;
 		uint64_t ends = le(entry + 8, 4) + le(entry + 12, 4);
 
 		/* Boot sectors without a table have anything there. */
