@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 
 #define COPY_SIZE (1 << 20)
 
@@ -160,6 +161,8 @@ int import_source(struct job *job, const char *path, const char *name, const cha
 	}
 	progress_end(&job->progress);
 	source_close(&source);
+	if (result == 0)
+		sd_notifyf(0, "STATUS=made of %s", name);
 	if (result == 0 && stat(output, &status) == 0)
 		log_info("%s: made of %s in %.1f s, %" PRIu64 " MiB on the disk", output, name,
 			 (double)(now_ms() - begin) / 1000, (uint64_t)status.st_blocks >> 11);

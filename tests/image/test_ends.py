@@ -136,6 +136,7 @@ class ProgressTest(lab.ImageTest):
                     words.append(notify.recv(4096).decode())
         self.assertIn("STATUS=importing", words)
         self.assertIn("STATUS=checking", words)
+        self.assertRegex(words[-1], "^STATUS=made of .*windows.box$")
 
     def test_bar(self):
         """On a terminal, and gone at the end. A big file of zeros takes long enough to see one."""
