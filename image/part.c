@@ -1,7 +1,6 @@
 #include "image/part.h"
 
 #include "image/target.h"
-#include "lib/file.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -12,7 +11,6 @@
 
 #define SUFFIX ".casement-part"
 #define NOTE_SUFFIX ".casement-part.json"
-#define NOTE_MAX 16384
 
 static int cannot_write(const struct part *part, int error)
 {
@@ -36,16 +34,19 @@ static void read_note(struct part *part)
 	json_decref(root);
 }
 
-static void print_note(const void *context, FILE *out)
+/**
+ * write_note() - Say what is coming, before it comes.
+ *
+ * Not in one step: half a note is none, and then the download begins anew.
+ */
+static int write_note(const struct part *part)
 {
-	const struct part *part = context;
 	json_t *root = json_pack("{s:s, s:s, s:I}", "url", part->name, "validator", part->validator,
 				 "total", (json_int_t)part->total);
+	int result = root ? json_dump_file(root, part->note, JSON_INDENT(2)) : -1;
 
-	if (root)
-		json_dumpf(root, out, JSON_INDENT(2));
-	fputc('\n', out);
 	json_decref(root);
+	return result ? cannot_write(part, errno) : 0;
 }
 
 /** add_all() - Feed the checksum with what is there. */
@@ -86,11 +87,16 @@ static int open_locked(struct part *part)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
 	struct stat status;
+	bool locked;
 
 	part->fd = open(part->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (part->fd < 0 || fstat(part->fd, &status))
+	if (part->fd < 0)
 		return cannot_write(part, errno);
-	if (fcntl(part->fd, F_OFD_SETLK, &lock) && (errno == EAGAIN || errno == EACCES))
+	locked = fcntl(part->fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES);
+	if (fstat(part->fd, &status))
+		return cannot_write(part, errno);
+	/* Without a name it was somebody's who has just finished. */
+	if (!locked || status.st_nlink == 0)
 		return failure_set(&part->job->failure, EXIT_UNAVAILABLE, -EBUSY,
 				   "%s: another casement-image downloads to it: wait for its end",
 				   part->path);
@@ -158,12 +164,7 @@ static int begin_anew(struct part *part, const struct http_reply *reply)
 	memcpy(part->validator, validator, sizeof(part->validator));
 	part->total = reply->length == UINT64_MAX ? 0 : reply->length;
 	result = target_room(part->output, part->total, part->name, &part->job->failure);
-	if (result == 0 && part->validator[0]) {
-		result = file_replace(part->note, print_note, part);
-		if (result)
-			cannot_write(part, -result);
-	}
-	return result;
+	return result == 0 && part->validator[0] ? write_note(part) : result;
 }
 
 /** go_on() - The rest comes: is it of the same file? */

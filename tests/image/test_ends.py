@@ -84,6 +84,17 @@ class EndsTest(lab.ImageTest):
         self.assertGreater(killed, 0)
         self.assertGreater(killed + made, 30)
 
+    def test_no_more_room_in_the_middle(self):
+        """A limit of a file's size is as good as a full file system: a write fails."""
+        for name, source in self.sources.items():
+            with self.subTest(source=name):
+                done = subprocess.run(["sh", "-c", 'trap "" XFSZ; ulimit -f 8192; exec "$@"', "sh",
+                                       *self.command("import", source, "--output", self.output)], stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True, env=lab.environment(), check=False)
+                self.assertIn(done.returncode, (lab.UNAVAILABLE, lab.CONFIG), done.stdout)
+                self.assertIn("File too large", done.stdout)
+                self.assertEqual(self.leftovers(), [])
+
     def test_killed_takes_qemu_img_along(self):
         process = self.start("import", self.sources["vmdk"], "--output", self.output)
         found = []

@@ -1,6 +1,9 @@
 """Boxes from a server, by name and by URL; servers that fail in each way."""
+import contextlib
 import hashlib
 import json
+import random
+import subprocess
 import time
 import unittest
 
@@ -276,6 +279,31 @@ class ResumeTest(PullTest):
         self.pull(url)
         self.good_image(self.raw_disk)
         self.assertIsNotNone(self.ranges()[-1])
+
+    def test_killed_at_any_moment(self):
+        """The next run goes on with what is there, and the image is a good one."""
+        chance = random.Random(20261126)
+        url = self.serve("/w.box", web.proper(self.content))
+        self.serve("/c", web.plain(catalog(version("1", url, self.content))))
+        for what in (url, self.server.url("/c")):
+            begin = time.monotonic()
+            self.pull(what)
+            duration = time.monotonic() - begin
+            self.output.unlink()
+            for turn in range(15):
+                process = self.start("pull", what, "--output", self.output)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(chance.uniform(0.1, 1) * duration)
+                process.kill()
+                process.communicate()
+                with self.subTest(what=what, turn=turn):
+                    if not self.output.exists():
+                        self.pull(what)
+                    lab.tool("qemu-img", "compare", "-f", "raw", "-F", "qcow2", self.raw_disk, self.output)
+                self.output.unlink()
+            self.pull(what)
+            self.good_image(self.raw_disk)
+            self.output.unlink()
 
 
 class BadTest(PullTest):
