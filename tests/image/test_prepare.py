@@ -12,6 +12,7 @@ from lab import MIB
 
 CASEMENT = lab.BUILD / "init/pid1/casement"
 CASEMENTCTL = lab.BUILD / "init/ctl/casementctl"
+PREPARE = lab.BUILD / "image/casement-prepare"
 SHIPPED = lab.TOP / "docker/casement.conf"
 
 
@@ -63,6 +64,38 @@ class PrepareTest(lab.ImageTest):
         self.good_image(self.raw_disk)
 
 
+class StarterTest(lab.ImageTest):
+    """casement-prepare, which becomes casement-image only if there is something to do."""
+
+    def run_starter(self, *words):
+        done = subprocess.run([str(PREPARE), *(str(word) for word in words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, env=lab.environment(), check=False)
+        return done.returncode, done.stdout
+
+    def test_starter(self):
+        self.config.write_text(f"[guest]\ndisk = {self.output}\nbase = {self.directory}/base\nsource = {self.good_box()}\n",
+                               encoding="utf-8")
+        code, text = self.run_starter("--config", self.config, self.directory / "missing")
+        self.assertEqual(code, lab.UNAVAILABLE, text)
+        self.assertIn("missing: cannot be run: No such file", text)
+        code, text = self.run_starter("--config", self.config, lab.PROGRAM)
+        self.assertEqual(code, 0, text)
+        self.good_image(self.raw())
+        # There is a disk now: it does not even look for casement-image.
+        self.assertEqual(self.run_starter("--config", self.config, self.directory / "missing"), (0, ""))
+
+    def test_mistakes(self):
+        for words in ((), ("a", "b"), ("--frob", "a")):
+            self.assertEqual(self.run_starter(*words)[0], lab.USAGE)
+        self.config.write_text("[guest]\ncpus = many\n", encoding="utf-8")
+        self.assertEqual(self.run_starter("--config", self.config, "x")[0], lab.CONFIG)
+
+    def test_few_libraries(self):
+        """That is what it is for."""
+        libraries = [line for line in lab.tool("ldd", PREPARE).splitlines() if "=>" in line]
+        self.assertLessEqual(len(libraries), 2, libraries)
+
+
 class Pid1Test(lab.ImageTest):
     """casement as PID 1 of a namespace of its own, with the shipped section of casement-image and a guest that is a shell."""
 
@@ -73,9 +106,9 @@ class Pid1Test(lab.ImageTest):
 
     def section(self):
         text = re.search(r"^\[service casement-image\]\n.*?\n\n", SHIPPED.read_text(encoding="utf-8"), re.S | re.M)[0]
-        self.assertIn("exec = /usr/bin/casement-image prepare\n", text)
-        return text.replace("exec = /usr/bin/casement-image prepare",
-                            f"exec = {lab.PROGRAM}\n  --config {self.config}\n  prepare")
+        shipped = "exec = /usr/libexec/casement/casement-prepare /usr/bin/casement-image\n"
+        self.assertIn(shipped, text)
+        return text.replace(shipped, f"exec = {PREPARE}\n  --config {self.config}\n  {lab.PROGRAM}\n")
 
     def configure(self, source, guest):
         script = self.file("guest.sh", guest.encode())

@@ -201,6 +201,7 @@ static ssize_t unpack(const uint8_t *bytes, size_t n, char *text)
 
 	assert_int_equal(write(fd, bytes, n), n);
 	assert_int_equal(job_init(&job), 0);
+	progress_begin(&job.progress, "unpacking", true, 0, n);
 	assert_int_equal(stream_open(&stream, &job, fd, true), 0);
 	while ((result = stream_read(&stream, &got)) > 0) {
 		memcpy(text, got, (size_t)result);
