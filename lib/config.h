@@ -11,6 +11,7 @@
 #pragma once
 
 #include "lib/forward.h"
+#include "lib/probe_choice.h"
 #include "lib/rlimits.h"
 #include "lib/strlist.h"
 
@@ -48,7 +49,10 @@ enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
 enum device_required { REQUIRED_NO, REQUIRED_YES, REQUIRED_KVM };
 enum client_source { CLIENT_MASQUERADE, CLIENT_PRESERVE };
 enum on_remove { ON_REMOVE_CLOSE, ON_REMOVE_KEEP };
+enum on_deadline { ON_DEADLINE_DESTROY, ON_DEADLINE_SAVE };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+/* Bits, so that "all" is both. */
+enum log_console { LOG_CONSOLE_NONE, LOG_CONSOLE_SERIAL, LOG_CONSOLE_QEMU, LOG_CONSOLE_ALL };
 
 /* Choice of an IPv4 subnet: automatic (prefix is the first that is tried) or fixed. */
 struct subnet {
@@ -96,9 +100,12 @@ struct stop_config {
 	unsigned timeout; /* ms until the guest is destroyed */
 	unsigned resend;  /* ms between two presses of the power button */
 	bool agent;	  /* ask a connected guest agent first */
+	enum on_deadline on_deadline; /* what becomes of a guest that did not shut down */
+	unsigned save_timeout;	      /* ms for saving it, after timeout */
 };
 
 struct health_config {
+	struct probe_choice probe;
 	unsigned rdp_port;
 	unsigned rdp_interval; /* ms between two probes of a guest that answered */
 	unsigned rdp_timeout;  /* ms for one probe */
@@ -109,6 +116,7 @@ struct health_config {
 struct log_config {
 	unsigned level; /* enum log_level */
 	enum log_format format;
+	enum log_console console; /* what of the guest is in the log */
 };
 
 struct device_config {

@@ -241,8 +241,24 @@ static void check_forwards(struct config_loader *loader)
 	}
 }
 
+/* With a domain XML of one's own its disks are not known, and a state goes with them alone. */
+static void check_save(struct config_loader *loader)
+{
+	const struct config *config = loader->config;
+	const struct config_entry *entry;
+	char place[512];
+
+	if (config->stop.on_deadline != ON_DEADLINE_SAVE || !config->guest.xml)
+		return;
+	entry = config_find_entry(config, "stop", "on-deadline");
+	if (entry)
+		config_complain(loader, "%s: save does not work with [guest] xml",
+				config_entry_place(entry, place, sizeof(place)));
+}
+
 void config_check(struct config_loader *loader)
 {
+	check_save(loader);
 	check_services(loader);
 	check_forwards(loader);
 	if (!loader->n_errors)

@@ -22,6 +22,7 @@ enum key_type {
 	KEY_ADDRESS,
 	KEY_SUBNET,
 	KEY_MAC,
+	KEY_PROBE,
 	KEY_WORDS,
 	KEY_COMMAND,
 };

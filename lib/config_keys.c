@@ -15,8 +15,10 @@ static const char *const restart_choices[] = { "no", "on-failure", "always", NUL
 static const char *const required_choices[] = { "no", "yes", "kvm", NULL };
 static const char *const source_choices[] = { "masquerade", "preserve", NULL };
 static const char *const on_remove_choices[] = { "close", "keep", NULL };
+static const char *const on_deadline_choices[] = { "destroy", "save", NULL };
 static const char *const after_end_choices[] = { "exit", "restart", NULL };
 static const char *const format_choices[] = { "text", "json", NULL };
+static const char *const console_choices[] = { "none", "serial", "qemu", "all", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 
 static_assert(sizeof(enum accel) == sizeof(unsigned), "a choice is stored as an unsigned int");
@@ -93,7 +95,14 @@ static const struct config_key keys[] = {
 	     RANGE(100, INT_MAX)),
 	STOP("agent", KEY_BOOL, agent, "no",
 	     "ask a connected guest agent, too, when the button is pressed"),
+	STOP("on-deadline", KEY_CHOICE, on_deadline, "destroy",
+	     "what becomes of a guest that did not shut down in time",
+	     .choices = on_deadline_choices),
+	STOP("save-timeout", KEY_DURATION, save_timeout, "60s",
+	     "time to save the guest in, on top of timeout", RANGE(1, INT_MAX)),
 
+	HEALTH("probe", KEY_PROBE, probe, "rdp",
+	       "what shows that the guest is ready: RDP, a TCP port, its agent, or that it runs"),
 	HEALTH("rdp-port", KEY_UNSIGNED, rdp_port, "3389", "the guest's RDP port", RANGE(1, 65535)),
 	HEALTH("rdp-interval", KEY_DURATION, rdp_interval, "30s",
 	       "time between two probes of a guest that answers", RANGE(100, INT_MAX)),
@@ -106,6 +115,9 @@ static const struct config_key keys[] = {
 		.choices = level_choices, NOW),
 	LOGGING("format", KEY_CHOICE, format, "text", "text or one JSON object a line",
 		.choices = format_choices, NOW),
+	LOGGING("console", KEY_CHOICE, console, "qemu",
+		"what of the guest is in the log: its serial port, QEMU's messages, both",
+		.choices = console_choices),
 
 	DEVICE("group", KEY_TEXT, group, NULL, "group that the node is given to"),
 	DEVICE("mode", KEY_MODE, mode, NULL, "permission bits that the node gets"),
@@ -232,6 +244,7 @@ static const char *type_text(const struct config_key *key, char *buffer, size_t 
 		[KEY_ADDRESS] = "IPv4 address",
 		[KEY_SUBNET] = "auto|subnet",
 		[KEY_MAC] = "Ethernet address",
+		[KEY_PROBE] = "rdp|tcp:PORT|agent|none",
 		[KEY_WORDS] = "words",
 		[KEY_COMMAND] = "command line",
 	};

@@ -138,6 +138,7 @@ static const char *set_value(const struct config_key *key, void *base, const cha
 	case KEY_ADDRESS: return value_address(text, field);
 	case KEY_SUBNET: return value_subnet(text, field);
 	case KEY_MAC: return value_mac(text, field);
+	case KEY_PROBE: return probe_choice_parse(text, field);
 	case KEY_WORDS:
 	case KEY_COMMAND: return set_list(key, field, text);
 	}
@@ -194,6 +195,7 @@ static size_t plain_size(enum key_type type)
 	case KEY_CODES: return sizeof(((struct service_config *)NULL)->final_codes);
 	case KEY_ADDRESS: return sizeof(struct in_addr);
 	case KEY_MAC: return sizeof(((struct guest_config *)NULL)->mac);
+	case KEY_PROBE: return sizeof(struct probe_choice);
 	case KEY_TEXT:
 	case KEY_PATH:
 	case KEY_FORWARDS:

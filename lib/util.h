@@ -65,6 +65,16 @@ static inline bool streq(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+/** digest() - FNV-1a: is a text the same as another, nobody meaning to deceive? */
+static inline uint64_t digest(const char *text)
+{
+	uint64_t value = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		value = (value ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return value;
+}
+
 /** now_ms() - CLOCK_MONOTONIC in milliseconds: the only clock that policy is decided by. */
 static inline int64_t now_ms(void)
 {

@@ -7,8 +7,7 @@
 static const char *const guest_state_names[] = { "off",	   "starting", "booting", "running",
 						 "paused", "stopping", "crashed" };
 static const char *const rdp_state_names[] = { "unknown", "closed", "open", "answering" };
-static const char *const stop_phase_names[] = { "none", "agent", "button", "destroy-graceful",
-						"destroy" };
+static const char *const stop_phase_names[] = { "none", "agent", "button", "save", "destroy-graceful", "destroy" };
 
 static_assert(ARRAY_SIZE(guest_state_names) == N_GUEST_STATES, "a guest state without a name");
 static_assert(ARRAY_SIZE(rdp_state_names) == N_RDP_STATES, "an RDP state without a name");

@@ -23,6 +23,8 @@
 #define WIRE_GUEST_ADDRESS "X_CASEMENT_GUEST_ADDRESS" /* dotted decimal, from casement-netfw */
 #define WIRE_RDP "X_CASEMENT_RDP"		      /* one of rdp_state_name() */
 #define WIRE_RDP_LATENCY_US "X_CASEMENT_RDP_LATENCY_US"
+#define WIRE_PROBE "X_CASEMENT_PROBE"		  /* as in [health] probe; without it: "rdp" */
+#define WIRE_PROBE_STATE "X_CASEMENT_PROBE_STATE" /* as WIRE_RDP, of another kind of probe */
 #define WIRE_BOOTS "X_CASEMENT_BOOTS"		/* decimal, 1 for the first */
 #define WIRE_STOP_PHASE "X_CASEMENT_STOP_PHASE" /* one of stop_phase_name() */
 #define WIRE_HANGS "X_CASEMENT_HANGS"		/* a service's name: it does not answer */
@@ -48,6 +50,7 @@ enum stop_phase {
 	STOP_NONE,
 	STOP_AGENT,
 	STOP_BUTTON,
+	STOP_SAVE,
 	STOP_DESTROY_GRACEFUL,
 	STOP_DESTROY,
 	N_STOP_PHASES

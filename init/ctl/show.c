@@ -38,6 +38,23 @@ static void put_reason(FILE *out, const char *reason)
 	fputc('\n', out);
 }
 
+/** show_probe() - What shows that the guest is ready, and what that found. */
+static void show_probe(FILE *out, const json_t *guest, bool coloured)
+{
+	const char *probe = text_of(guest, "probe");
+	/* An older casement has RDP alone. */
+	bool rdp = !*probe || streq(probe, "rdp");
+	const char *state = rdp ? text_of(guest, "rdp") : text_of(guest, "probe_state");
+
+	if (streq(probe, "none"))
+		return;
+	fprintf(out, "%-9s  ", rdp ? "rdp" : probe);
+	put_state(out, state, 0, coloured);
+	if (rdp && streq(state, "answering"))
+		fprintf(out, " in %.1f ms", (double)number_of(guest, "rdp_latency_us") / 1000);
+	fputc('\n', out);
+}
+
 static void show_guest(FILE *out, const json_t *status, bool coloured)
 {
 	const json_t *guest = json_object_get(status, "guest");
@@ -53,11 +70,7 @@ static void show_guest(FILE *out, const json_t *status, bool coloured)
 		fprintf(out, ", QEMU was killed by SIG%s",
 			sigabbrev_np((int)number_of(guest, "signal")));
 	put_reason(out, text_of(guest, "reason"));
-	fputs("rdp        ", out);
-	put_state(out, text_of(guest, "rdp"), 0, coloured);
-	if (streq(text_of(guest, "rdp"), "answering"))
-		fprintf(out, " in %.1f ms", (double)number_of(guest, "rdp_latency_us") / 1000);
-	fputc('\n', out);
+	show_probe(out, guest, coloured);
 	if (!streq(text_of(guest, "stop_phase"), "none"))
 		fprintf(out, "stop       %s\n", text_of(guest, "stop_phase"));
 }

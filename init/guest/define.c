@@ -31,8 +31,8 @@ static uint32_t find_hyperv(virConnect *connect)
 	return xml && capabilities_parse(xml, &capabilities) == 0 ? capabilities.hyperv : 0;
 }
 
-static int build(virConnect *connect, const struct plan *plan, char **ret_xml, char *ret_text,
-		 size_t size)
+int define_describe(virConnect *connect, const struct plan *plan, char **ret_xml, char *ret_text,
+		    size_t size)
 {
 	const struct guest_config *config = &plan->config->guest;
 	bool ask = plan->kvm && config->profile != PROFILE_LINUX;
@@ -174,7 +174,7 @@ int define_domain(virConnect *connect, const struct plan *plan, virDomain **ret_
 	int result;
 
 	result = plan->verbatim ? take_verbatim(plan, old, &xml)
-				: build(connect, plan, &xml, ret_text, size);
+				: define_describe(connect, plan, &xml, ret_text, size);
 	if (result == 0 && !plan->verbatim && plan->config->guest.tpm)
 		result = keep_tpm(plan, ret_text, size);
 	if (result == 0 && plan->verbatim)

@@ -6,6 +6,15 @@
 #include <libvirt/libvirt.h>
 
 /**
+ * define_describe() - The domain XML that casement makes for the guest of @plan.
+ * @ret_text: filled when the reason of a failure is not libvirt's last error
+ *
+ * Return: 0 or -errno.
+ */
+int define_describe(virConnect *connect, const struct plan *plan, char **ret_xml, char *ret_text,
+		    size_t size);
+
+/**
  * define_domain() - Define the guest of @plan, or define it anew, with validation.
  * @ret_domain: the domain; one that it held before is freed
  * @ret_text: filled when the reason of a failure is not libvirt's last error

@@ -9,6 +9,10 @@
  *
  * A guest that answered is probed every rdp-interval; only rdp-failures failed probes in a row, in
  * quick succession, make it a guest that does not answer.
+ *
+ * Nobody has to ask for the guest agent: libvirt tells when it comes and goes. Only one that is
+ * gone is looked for again, for as long as it gets away with that: agents are restarted now and
+ * then.
  */
 #include "init/guest/health.h"
 
@@ -23,6 +27,7 @@ void health_init(struct health *health, const struct health_config *config)
 		.interval = config->rdp_interval,
 		.timeout = config->rdp_timeout,
 		.failures_max = config->rdp_failures,
+		.told = config->probe.kind == PROBE_BY_AGENT,
 	};
 }
 
@@ -72,7 +77,7 @@ void health_result(struct health *health, enum probe_result result, int64_t star
 		health->state = RDP_ANSWERING;
 		health->failures = 0;
 		health->tries = 0;
-		health->next = now + health->interval;
+		health->next = health->told ? INT64_MAX : now + health->interval;
 		return;
 	}
 	health->failures++;
@@ -84,9 +89,15 @@ void health_result(struct health *health, enum probe_result result, int64_t star
 		health->next =
 			started + (health->interval < RECHECK_MS ? health->interval : RECHECK_MS);
 	else
-		health->next = started + pause_between(health);
+		health->next = health->told ? INT64_MAX : started + pause_between(health);
 	/* An attempt that heard nothing took the pause itself; the next one is made at once. */
 	if (health->next < now)
+		health->next = now;
+}
+
+void health_news(struct health *health, int64_t now)
+{
+	if (health->told)
 		health->next = now;
 }
 

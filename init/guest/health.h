@@ -1,5 +1,5 @@
 /*
- * When the guest's RDP port is probed, and what the answers add up to. Pure: time is passed in, the
+ * When the guest is probed, and what the answers add up to. Pure: time is passed in, the
  * probes themselves are in probe.c.
  */
 #pragma once
@@ -15,13 +15,15 @@ enum probe_result {
 	PROBE_SILENT,   /* nothing came back */
 	PROBE_REFUSED,  /* the guest itself said that nobody listens: it is alive */
 	PROBE_OPEN,     /* TCP connected, but what came was no valid answer, or nothing came */
-	PROBE_ANSWERED, /* a valid connection confirm */
+	PROBE_ANSWERED, /* what shows that the guest is ready: for RDP, a valid connection confirm
+			 */
 };
 
 struct health {
 	unsigned interval;     /* ms */
 	unsigned timeout;      /* ms */
 	unsigned failures_max; /* probes in a row */
+	bool told;             /* news come by themselves: health_news() */
 	bool active;           /* the guest runs */
 	enum rdp_state state;
 	unsigned failures; /* in a row */
@@ -38,11 +40,14 @@ void health_init(struct health *health, const struct health_config *config);
  */
 void health_start(struct health *health, bool keep, int64_t now);
 
-/** health_stop() - The guest does not run; what RDP does is unknown. */
+/** health_stop() - The guest does not run; what would answer is unknown. */
 void health_stop(struct health *health);
 
 /** health_result() - The probe that began at @started ended. */
 void health_result(struct health *health, enum probe_result result, int64_t started, int64_t now);
+
+/** health_news() - What is told by itself may have changed: the next probe is due. */
+void health_news(struct health *health, int64_t now);
 
 /** health_connect_timeout() - How long the next probe waits for TCP to connect, in ms. */
 unsigned health_connect_timeout(const struct health *health);

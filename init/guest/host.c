@@ -65,3 +65,24 @@ bool host_is_intel(void)
 		return false;
 	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
 }
+
+void host_processor(char ret_text[static HOST_PROCESSOR_SIZE])
+{
+	autofclose FILE *file = fopen("/proc/cpuinfo", "re");
+	autofree char *line = NULL;
+	char model[96] = "";
+	uint64_t features = 0;
+	size_t size = 0;
+
+	/* The first one speaks for all; an empty line ends it. */
+	while (file && getline(&line, &size, file) > 1) {
+		const char *value = strchr(line, ':');
+
+		if (value && strncmp(line, "model name", 10) == 0)
+			snprintf(model, sizeof(model), "%.*s", (int)strcspn(value + 1, "\n"),
+				 value + 1);
+		else if (value && strncmp(line, "flags", 5) == 0)
+			features = digest(value);
+	}
+	snprintf(ret_text, HOST_PROCESSOR_SIZE, "%016llx%s", (unsigned long long)features, model);
+}

@@ -13,6 +13,11 @@
  */
 bool host_is_intel(void);
 
+#define HOST_PROCESSOR_SIZE 160
+
+/** host_processor() - What a guest that sees it may depend on, in one line: model and features. */
+void host_processor(char ret_text[static HOST_PROCESSOR_SIZE]);
+
 #define HOST_KVM "/dev/kvm"
 
 /**

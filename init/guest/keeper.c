@@ -93,9 +93,7 @@ static bool can_answer(const struct keeper *keeper)
 /** probe_from_now() - @keep: it was only away. */
 static void probe_from_now(struct keeper *keeper, bool keep)
 {
-	/* Without a network of ours nothing is known that could be probed. */
-	if (keeper->plan->network)
-		health_start(&keeper->health, keep, now_ms());
+	keeper_probe_start(keeper, keep);
 	if (!keep)
 		keeper->alive = false;
 }
@@ -113,7 +111,10 @@ static void watch(struct keeper *keeper)
 	else if (boots.qemu == keeper->qemu.pid)
 		keeper->boots = boots.n;
 	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name,
-		 keeper->created ? " is started" : " runs already", (int)keeper->qemu.pid);
+		 keeper->restored  ? " is resumed from its saved state" :
+		 keeper->created   ? " is started" :
+				     " runs already",
+		 (int)keeper->qemu.pid);
 	keeper->ready = true;
 	if (can_answer(keeper))
 		probe_from_now(keeper, false);
@@ -188,7 +189,10 @@ static void reject(struct keeper *keeper)
 static void judge(struct keeper *keeper)
 {
 	char text[160], tail[2048];
-	int code = verdict_pronounce(&keeper->evidence, sizeof(text), text);
+	int code;
+
+	keeper_judge_state(keeper);
+	code = verdict_pronounce(&keeper->evidence, sizeof(text), text);
 
 	if (code == EXIT_GUEST_CRASHED) {
 		qemu_log_tail(keeper->paths->qemu_log, keeper->plan->name, sizeof(tail), tail);
@@ -273,15 +277,6 @@ void keeper_feed(struct keeper *keeper, enum life_event event)
 	act(keeper, step.action);
 }
 
-/** probe_if_due() - Begin the next probe. */
-static void probe_if_due(struct keeper *keeper, int64_t now)
-{
-	probe_expire(&keeper->probe, now);
-	if (!probe_busy(&keeper->probe) && now >= health_next(&keeper->health))
-		probe_begin(&keeper->probe, health_connect_timeout(&keeper->health),
-			    keeper->health.timeout, now);
-}
-
 static void give_wanted(struct keeper *keeper)
 {
 	if (keeper->wanted == VIRT_NOTHING || !keeper->linked || keeper->worker.busy)
@@ -314,7 +309,8 @@ static int64_t next_deadline(const struct keeper *keeper)
 		next = earlier(next, health_next(&keeper->health));
 	next = earlier(next, keeper_connect_deadline(keeper));
 	next = earlier(next, keeper_start_next(keeper));
-	if (keeper->weighing_since)
+	next = earlier(next, keeper_room_next(keeper));
+	if (keeper->weighing_since && !keeper->evidence.saving)
 		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
 }
@@ -334,9 +330,10 @@ void keeper_settle(struct keeper *keeper)
 	    verdict_ready(&keeper->evidence, now - keeper->weighing_since))
 		keeper_feed(keeper, LIFE_CONCLUDE);
 	if (!keeper->ended) {
+		keeper_room_if_due(keeper, now);
 		give_wanted(keeper);
 		keeper_connect_if_due(keeper, now);
-		probe_if_due(keeper, now);
+		keeper_probe_if_due(keeper, now);
 	}
 	feed_watchdog(keeper, now);
 	keeper_report(keeper);

@@ -8,10 +8,12 @@
  */
 #pragma once
 
+#include "init/guest/console.h"
 #include "init/guest/health.h"
 #include "init/guest/probe.h"
 #include "init/guest/qemu.h"
 #include "init/guest/report.h"
+#include "init/guest/room.h"
 #include "init/guest/stop.h"
 #include "init/guest/timer.h"
 #include "init/guest/worker.h"
@@ -23,6 +25,7 @@ struct keeper_paths {
 	const char *qemu_run; /* pid files */
 	const char *qemu_log; /* QEMU's log files */
 	const char *boots;    /* the count of boots, across restarts of casement-guest */
+	const char *serial;   /* the log of the guest's serial port */
 };
 
 extern const struct keeper_paths keeper_paths;
@@ -36,6 +39,7 @@ struct keeper {
 	struct virt virt; /* the worker's, once that runs */
 	struct worker worker;
 	struct timer timer;
+	struct console console;
 	int inbox_watch;
 	int signal_watch;
 	int signal_fd;
@@ -57,6 +61,7 @@ struct keeper {
 	struct stop stop;
 	struct health health;
 	struct probe probe;
+	struct room room;
 	struct qemu qemu;
 	int qemu_watch;
 	struct evidence evidence;
@@ -64,6 +69,9 @@ struct keeper {
 	bool agent;             /* connected */
 	bool alive;             /* has shown life since it booted */
 	bool created;           /* by this process */
+	bool restoring;         /* it is being loaded from its saved state */
+	bool deaf;              /* its events may be about an attempt that failed: a look follows */
+	bool restored;          /* it was */
 	unsigned create_tries;
 	unsigned start_failures; /* in a row */
 	int64_t start_until;     /* how long the start that is under way may take */

@@ -53,6 +53,9 @@ void keeper_link_lost(struct keeper *keeper, const char *why)
 	if (!keeper->linked)
 		return;
 	keeper->linked = false;
+	keeper->restoring = keeper->deaf = false;
+	if (keeper->evidence.saving)
+		keeper_not_saved(keeper, why);
 	keeper->wanted = VIRT_NOTHING;
 	keeper->backoff = BACKOFF_MIN_MS;
 	keeper->next_connect = now + keeper->backoff;
@@ -94,6 +97,8 @@ static void found(struct keeper *keeper, const struct virt_result *result)
 	}
 	if (result->found == LIFE_SUSPENDED)
 		snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%s", result->reason);
+	if (result->found == LIFE_UP)
+		keeper->pause_reason[0] = '\0';
 	if (result->found == LIFE_SHUTDOWN)
 		/* QEMU waits like this after a power-off alone; at a signal it leaves. */
 		keeper->evidence.shutdown = SHUTDOWN_BY_GUEST;
@@ -101,10 +106,12 @@ static void found(struct keeper *keeper, const struct virt_result *result)
 		keeper->evidence.stopped = result->stopped;
 	else if (result->found == LIFE_FOUND_OFF)
 		keeper->evidence.stopped = STOPPED_UNKNOWN;
-	keeper->agent = result->agent;
+	keeper_probe_agent(keeper, result->agent);
 	if (result->found == LIFE_FOUND_STARTING)
 		keeper_start_found(keeper);
 	keeper_feed(keeper, result->found);
+	if (result->found == LIFE_SUSPENDED)
+		keeper_found_paused(keeper);
 	/* Over the old connection it would not have been heard. */
 	if (keeper->agent)
 		keeper_feed(keeper, LIFE_SIGN);
@@ -134,6 +141,8 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		keeper->config_error = result->config_error;
 		keeper_feed(keeper, result->job == VIRT_DEFINE ? LIFE_REFUSED : LIFE_FAILED);
 		break;
+	case VIRT_RESTORE: keeper_not_restored(keeper, result); break;
+	case VIRT_SAVE: keeper_not_saved(keeper, result->text); break;
 	case VIRT_LOOK: keeper->wanted = VIRT_LOOK; break;
 	case VIRT_DESTROY_GRACEFUL:
 	case VIRT_DESTROY:
@@ -151,6 +160,10 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		/* Often it just stopped by itself; if not, the policy tries again. */
 		log_info("%s failed: %s", virt_job_name(result->job), result->text);
 		break;
+	case VIRT_RESUME_IF_ROOM:
+		log_info("%s failed: %s", virt_job_name(result->job), result->text);
+		room_looked(&keeper->room, false, now_ms());
+		break;
 	case VIRT_NOTHING:
 	case VIRT_CONNECT:
 	case N_VIRT_JOBS: break;
@@ -167,7 +180,10 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 		log_debug("the guest is defined");
 		keeper_feed(keeper, LIFE_DEFINED);
 		break;
-	case VIRT_CREATE: keeper_feed(keeper, LIFE_CREATED); break;
+	case VIRT_RESUME_IF_ROOM: keeper_room_looked(keeper, result); break;
+	case VIRT_CREATE:
+	case VIRT_RESTORE: keeper_created(keeper); break;
+	case VIRT_SAVE: keeper_saved(keeper); break;
 	case VIRT_BUTTON:
 	case VIRT_AGENT:
 	case VIRT_RESUME:
@@ -209,16 +225,22 @@ static void on_life(struct keeper *keeper, const struct message *message)
 	 */
 	if (keeper->life == LIFE_UNKNOWN || keeper->life == LIFE_STOP_UNKNOWN)
 		return;
+	if (keeper->deaf)
+		return;
 	if (message->life == LIFE_SHUTDOWN && evidence->shutdown != SHUTDOWN_BY_GUEST)
 		evidence->shutdown = message->shutdown;
 	if (message->life == LIFE_STOPPED)
 		evidence->stopped = message->stopped;
-	if (message->life == LIFE_SUSPENDED) {
+	/* To be saved it stands still. */
+	if (message->life == LIFE_SUSPENDED && !evidence->saving) {
 		/* The disk's own words came just before, and say more than this event. */
 		if (message->text[0] &&
 		    !(keeper->pause_reason[0] && streq(message->text, "I/O error")))
 			snprintf(keeper->pause_reason, sizeof(keeper->pause_reason), "%.*s",
 				 (int)sizeof(keeper->pause_reason) - 1, message->text);
+		/* Unless they came before the news that it goes on: libvirtd still knows them. */
+		if (streq(keeper->pause_reason, "I/O error") && keeper->wanted == VIRT_NOTHING)
+			keeper->wanted = VIRT_LOOK;
 		log_warning("the guest is paused%s%s", keeper->pause_reason[0] ? ": " : "",
 			    keeper->pause_reason);
 	}
@@ -228,6 +250,8 @@ static void on_life(struct keeper *keeper, const struct message *message)
 		keeper->pause_reason[0] = '\0';
 	}
 	keeper_feed(keeper, message->life);
+	if (message->life == LIFE_SUSPENDED)
+		keeper_found_paused(keeper);
 }
 
 void keeper_message(struct keeper *keeper, const struct message *message)
@@ -260,10 +284,14 @@ void keeper_message(struct keeper *keeper, const struct message *message)
 	case MESSAGE_AGENT:
 		if (keeper->agent != message->flag)
 			log_info("the guest agent is %s", message->flag ? "connected" : "gone");
-		keeper->agent = message->flag;
+		keeper_probe_agent(keeper, message->flag);
 		if (message->flag)
 			keeper_feed(keeper, LIFE_SIGN);
 		break;
-	case MESSAGE_NOTE: log_warning("%s", message->text); break;
+	case MESSAGE_NOTE:
+		/* Of an attempt that fails the answer tells. */
+		if (!keeper->deaf)
+			log_warning("%s", message->text);
+		break;
 	}
 }

@@ -2,10 +2,12 @@
 #include "init/guest/keeper_parts.h"
 
 #include "init/guest/signals.h"
+#include "init/guest/xml.h"
 #include "lib/log.h"
 
 #include <errno.h>
 #include <libvirt/libvirt.h>
+#include <limits.h>
 #include <systemd/sd-daemon.h>
 
 const struct keeper_paths keeper_paths = {
@@ -13,6 +15,7 @@ const struct keeper_paths keeper_paths = {
 	.qemu_run = QEMU_RUN_DIRECTORY,
 	.qemu_log = "/var/log/libvirt/qemu",
 	.boots = RUN_DIRECTORY "/guest.boots",
+	.serial = XML_SERIAL_LOG,
 };
 
 static void on_signal(int watch, int fd, int events, void *opaque)
@@ -49,25 +52,6 @@ static void on_timer(void *context)
 	keeper_settle(context);
 }
 
-static void on_probe(void *context, enum probe_result result, int64_t started, uint64_t latency)
-{
-	struct keeper *keeper = context;
-	enum rdp_state before = keeper->health.state;
-
-	health_result(&keeper->health, result, started, now_ms());
-	if (result == PROBE_ANSWERED)
-		keeper->latency = latency;
-	if (keeper->health.state != before && keeper->health.state == RDP_ANSWERING)
-		log_info("RDP answers, in %llu us", (unsigned long long)latency);
-	else if (before == RDP_ANSWERING && keeper->health.state != before)
-		log_warning("RDP does not answer any more");
-	if (result != PROBE_SILENT && !keeper->alive)
-		keeper_feed(keeper, LIFE_SIGN);
-	/* A probe that ends as it begins was begun by keeper_settle(), which is not done yet. */
-	keeper_report(keeper);
-	timer_set(&keeper->timer, now_ms());
-}
-
 /** begin_watchdog() - PID 1 says how often it wants to hear from the loop. */
 static void begin_watchdog(struct keeper *keeper)
 {
@@ -77,6 +61,15 @@ static void begin_watchdog(struct keeper *keeper)
 		return;
 	keeper->watchdog = (int64_t)(usec / 2000);
 	keeper->next_watchdog = now_ms();
+}
+
+/** begin_console() - Last, so that whatever else is ready is handled before. */
+static void begin_console(struct keeper *keeper)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s.log", keeper->paths->qemu_log, keeper->plan->name);
+	console_init(&keeper->console, keeper->config->log.console, keeper->paths->serial, path);
 }
 
 int keeper_init(struct keeper *keeper, const struct config *config, struct plan *plan,
@@ -95,9 +88,7 @@ int keeper_init(struct keeper *keeper, const struct config *config, struct plan 
 	keeper->next_complaint = keeper->away_since + 5000;
 	keeper->evidence.status_expected = getenv("NOTIFY_SOCKET") != NULL;
 	stop_init(&keeper->stop, &config->stop);
-	health_init(&keeper->health, &config->health);
-	probe_init(&keeper->probe, plan->netinfo.guest_address, config->health.rdp_port,
-		   plan->netinfo.bridge, on_probe, keeper);
+	keeper_probe_init(keeper);
 	begin_watchdog(keeper);
 	/*
 	 * Signals first: of two things that are ready the loop handles the one that was added
@@ -117,6 +108,7 @@ int keeper_init(struct keeper *keeper, const struct config *config, struct plan 
 	result = worker_start(&keeper->worker, &keeper->virt, &keeper->inbox);
 	if (result)
 		return result;
+	begin_console(keeper);
 	keeper_connect_if_due(keeper, now_ms());
 	return 0;
 }
@@ -133,13 +125,16 @@ int keeper_run(struct keeper *keeper)
 {
 	/* It runs already? Then a stop that comes before libvirtd answers has something to stop. */
 	keeper_found_qemu(keeper);
-	if (!keeper->qemu.pid)
+	if (keeper->qemu.pid)
+		plan_keep_claim(keeper->plan);
+	else
 		keeper_prepare(keeper);
 	keeper_settle(keeper);
 	while (!keeper->ended)
 		virEventRunDefaultImpl();
 	keeper->life = LIFE_ENDED;
 	keeper_report(keeper);
+	console_finish(&keeper->console);
 	return keeper->exit_code;
 }
 
@@ -149,6 +144,7 @@ void keeper_clear(struct keeper *keeper)
 	virt_clear(&keeper->virt);
 	probe_abort(&keeper->probe);
 	timer_clear(&keeper->timer);
+	console_clear(&keeper->console);
 	virEventRemoveHandle(keeper->inbox_watch);
 	virEventRemoveHandle(keeper->signal_watch);
 	if (keeper->qemu_watch >= 0)

@@ -27,6 +27,8 @@ void keeper_connect_if_due(struct keeper *keeper, int64_t now);
 
 /** keeper_start_begin() - The guest is to be started. */
 void keeper_start_begin(struct keeper *keeper);
+/** keeper_start_clock() - From now on it may take as long as a start may. */
+void keeper_start_clock(struct keeper *keeper);
 /** keeper_start_found() - A start is under way that an earlier casement-guest asked for. */
 void keeper_start_found(struct keeper *keeper);
 /** keeper_start_done() - The guest is up. */
@@ -46,6 +48,31 @@ int64_t keeper_start_next(const struct keeper *keeper);
 struct stop_view keeper_stop_view(const struct keeper *keeper);
 void keeper_stop_carry_on(struct keeper *keeper, int64_t now);
 void keeper_signal(struct keeper *keeper, const struct signalfd_siginfo *info);
+
+/* keeper_probe.c: is the guest ready? */
+void keeper_probe_init(struct keeper *keeper);
+/* The guest can answer from now on; @keep: it was only away. */
+void keeper_probe_start(struct keeper *keeper, bool keep);
+/* The guest agent is connected, or not. */
+void keeper_probe_agent(struct keeper *keeper, bool connected);
+void keeper_probe_if_due(struct keeper *keeper, int64_t now);
+
+/* keeper_room.c: a guest that a full file system has paused */
+#define REASON_FULL "ENOSPC"
+void keeper_room_if_due(struct keeper *keeper, int64_t now);
+void keeper_room_looked(struct keeper *keeper, const struct virt_result *result);
+int64_t keeper_room_next(const struct keeper *keeper);
+
+/* keeper_state.c: a saved state */
+void keeper_save(struct keeper *keeper);
+void keeper_saved(struct keeper *keeper);
+void keeper_not_saved(struct keeper *keeper, const char *why);
+bool keeper_restore(struct keeper *keeper);
+int64_t keeper_restore_ms(const struct keeper *keeper);
+void keeper_created(struct keeper *keeper);
+void keeper_not_restored(struct keeper *keeper, const struct virt_result *result);
+void keeper_judge_state(struct keeper *keeper);
+void keeper_found_paused(struct keeper *keeper);
 
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

@@ -28,36 +28,61 @@ static enum guest_state state_of(const struct keeper *keeper)
 /** copy() - As much of @text as fits. */
 static void copy(char *to, size_t size, const char *text)
 {
-	size_t length = strnlen(text, size - 1);
+	size_t length = strlen(text);
 
+	length = length < size ? length : size - 1;
 	memcpy(to, text, length);
 	to[length] = '\0';
 }
 
-static const char *rdp_words(enum rdp_state state)
+/** probe_words() - What the probe found; empty while it has found nothing. */
+static const char *probe_words(const struct keeper *keeper, size_t size, char *buffer)
 {
-	switch (state) {
-	case RDP_CLOSED: return "; RDP does not answer";
-	case RDP_OPEN: return "; the RDP port is open, but RDP does not answer";
-	case RDP_ANSWERING: return "; RDP answers";
-	case RDP_UNKNOWN:
-	case N_RDP_STATES: break;
+	const struct probe_choice *choice = &keeper->config->health.probe;
+	enum rdp_state state = keeper->health.state;
+	bool answers = state == RDP_ANSWERING;
+
+	buffer[0] = '\0';
+	if (state == RDP_UNKNOWN)
+		return buffer;
+	switch (choice->kind) {
+	case PROBE_BY_RDP:
+		snprintf(buffer, size, "; %s",
+			 answers	     ? "RDP answers"
+			 : state == RDP_OPEN ? "the RDP port is open, but RDP does not answer"
+					     : "RDP does not answer");
+		break;
+	case PROBE_BY_TCP:
+		snprintf(buffer, size, "; TCP port %u %s", choice->port,
+			 answers ? "answers" : "does not answer");
+		break;
+	case PROBE_BY_AGENT:
+		snprintf(buffer, size, "; the guest agent is %s",
+			 answers ? "connected" : "not connected");
+		break;
+	case PROBE_NOTHING: break;
 	}
-	return "";
+	return buffer;
 }
 
 /** describe() - The line for people. */
 static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 {
 	const char *away = keeper->linked ? "" : "; libvirtd is away";
-	const char *rdp = rdp_words(keeper->health.state);
+	char probe[80];
 
 	switch (keeper->life) {
 	case LIFE_UNKNOWN: snprintf(ret_text, size, "connecting to libvirtd"); break;
 	case LIFE_DEFINING: snprintf(ret_text, size, "defining the guest"); break;
-	case LIFE_CREATING: snprintf(ret_text, size, "starting the guest"); break;
+	case LIFE_CREATING:
+		snprintf(ret_text, size, "%s",
+			 virt_job_name(keeper->restoring ? VIRT_RESTORE : VIRT_CREATE));
+		break;
 	case LIFE_BOOTING: snprintf(ret_text, size, "the guest boots%s", away); break;
-	case LIFE_RUNNING: snprintf(ret_text, size, "the guest runs%s%s", rdp, away); break;
+	case LIFE_RUNNING:
+		snprintf(ret_text, size, "the guest runs%s%s",
+			 probe_words(keeper, sizeof(probe), probe), away);
+		break;
 	case LIFE_PAUSED:
 		snprintf(ret_text, size, "the guest is paused%s%s%s",
 			 keeper->pause_reason[0] ? ": " : "", keeper->pause_reason, away);
@@ -73,6 +98,8 @@ static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 			snprintf(ret_text, size,
 				 "the guest is to stop; power button pressed %u times%s",
 				 keeper->stop.presses, away);
+		else if (keeper->stop.phase == STOP_SAVE)
+			snprintf(ret_text, size, "the guest is being saved%s", away);
 		else
 			snprintf(ret_text, size, "the guest is being destroyed%s", away);
 		break;
@@ -110,7 +137,8 @@ void keeper_report(struct keeper *keeper)
 		.state = state_of(keeper),
 		/* PID 1 may still need it to tell whose end it was, so it is never taken back. */
 		.pid = keeper->qemu.pid,
-		.rdp = keeper->health.state,
+		.probe = keeper->config->health.probe,
+		.probe_state = keeper->health.state,
 		.latency = keeper->latency,
 		.boots = keeper->boots,
 		.phase = keeper->stop.phase,

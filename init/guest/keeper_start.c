@@ -19,26 +19,29 @@
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 30000
 
-static void begin_clock(struct keeper *keeper)
+void keeper_start_clock(struct keeper *keeper)
 {
-	keeper->start_until = now_ms() + keeper->config->guest.start_timeout;
-	report_extend((int64_t)keeper->config->guest.start_timeout + EXTEND_MS);
+	int64_t ms = keeper->config->guest.start_timeout + keeper_restore_ms(keeper);
+
+	keeper->start_late = false;
+	keeper->start_until = now_ms() + ms;
+	report_extend(ms + EXTEND_MS);
 }
 
 void keeper_start_begin(struct keeper *keeper)
 {
 	boots_save(keeper->paths->boots, 0, boots_load(keeper->paths->boots).n);
 	keeper->created = true;
+	keeper->agent = false; /* it was that of the guest before */
 	keeper->create_tries++;
-	keeper->start_late = false;
-	keeper->wanted = VIRT_CREATE;
-	begin_clock(keeper);
+	keeper->wanted = keeper_restore(keeper) ? VIRT_RESTORE : VIRT_CREATE;
+	keeper_start_clock(keeper);
 }
 
 void keeper_start_found(struct keeper *keeper)
 {
 	if (keeper->start_until == INT64_MAX)
-		begin_clock(keeper);
+		keeper_start_clock(keeper);
 	keeper->next_look = now_ms() + LOOK_AGAIN_MS;
 }
 

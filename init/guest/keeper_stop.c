@@ -78,6 +78,7 @@ static void carry_out(struct keeper *keeper, enum stop_order order)
 		keeper->wanted = VIRT_AGENT;
 		log_info("asking the guest agent to shut down");
 		break;
+	case STOP_ORDER_SAVE: keeper_save(keeper); break;
 	case STOP_ORDER_DESTROY_GRACEFUL:
 		forced(keeper);
 		keeper->wanted = VIRT_DESTROY_GRACEFUL;
@@ -110,6 +111,8 @@ void keeper_stop_carry_on(struct keeper *keeper, int64_t now)
 		keeper_found_qemu(keeper);
 		view = keeper_stop_view(keeper);
 	}
+	if (keeper->evidence.saving && now >= keeper->stop.save_until)
+		keeper_not_saved(keeper, "it takes too long");
 	carry_out(keeper, stop_order(&keeper->stop, &view, now));
 }
 
@@ -121,7 +124,8 @@ static void begin_stop(struct keeper *keeper, unsigned timeout, const char *why)
 	/* The press goes out before anything that can wait. */
 	keeper_settle(keeper);
 	log_info("stopping the guest within %u s: %s", (timeout + 999) / 1000, why);
-	report_extend((int64_t)timeout + LAST_STEPS_MS);
+	report_extend((int64_t)timeout + LAST_STEPS_MS +
+		      (keeper->stop.save ? keeper->stop.save_timeout : 0));
 }
 
 /** reaped() - PID 1 says how QEMU ended. */

@@ -1,6 +1,7 @@
 #include "init/guest/plan.h"
 
 #include "init/guest/host.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,9 +90,63 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 		return result ? result : parse_verbatim(plan, config->guest.xml, failure);
 	}
 	plan->name = strdup(config->guest.name);
-	if (!plan->name)
+	if (!plan->name || state_init(&plan->state, config->guest.disk))
 		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
 	return 0;
+}
+
+/**
+ * take_claim() - Return: 0, -EBUSY when another container has the disk. Where there are no locks,
+ * QEMU's own are what is left.
+ */
+static int take_claim(struct plan *plan, char ret_holder[static CLAIM_HOLDER_SIZE])
+{
+	autofree char *path = NULL;
+	int result = storage_lock_path(&plan->config->guest, &path);
+
+	if (result == 0)
+		result = claim_take(path, &plan->claim, ret_holder);
+	if (result && result != -EBUSY)
+		log_warning("the disk %s cannot be locked by means of %s: %s; see to it that no "
+			    "other container uses it",
+			    plan->config->guest.disk, path ? path : "a file", strerror(-result));
+	return result == -EBUSY ? result : 0;
+}
+
+/** claim_disk() - It is ours alone, or the guest does not start. */
+static int claim_disk(struct plan *plan, struct failure *failure)
+{
+	const char *disk = plan->config->guest.disk;
+	char holder[CLAIM_HOLDER_SIZE] = "";
+
+	/* Then it is our own QEMU that writes to it, if any. */
+	if (plan->claim.held)
+		return 0;
+	if (take_claim(plan, holder))
+		return failure_set(
+			failure, EXIT_UNAVAILABLE, -EBUSY,
+			"the disk %s ([guest] disk) is in use by another container, with the host "
+			"name %s: stop that one first, or give each container a volume of its own",
+			disk, holder[0] ? holder : "(unknown)");
+	if (!claim_written(disk))
+		return 0;
+	/* Whoever that is, it is none of ours. */
+	claim_drop(&plan->claim);
+	return failure_set(failure, EXIT_UNAVAILABLE, -EBUSY,
+			   "the disk %s ([guest] disk) is in use: a QEMU or a qemu-img writes to "
+			   "it, perhaps in the container with the host name %s; end that first, or "
+			   "give each container a volume of its own",
+			   disk, holder[0] ? holder : "(unknown)");
+}
+
+void plan_keep_claim(struct plan *plan)
+{
+	char holder[CLAIM_HOLDER_SIZE] = "";
+
+	if (!plan->verbatim && !plan->claim.held && take_claim(plan, holder))
+		log_warning("another container, with the host name %s, has just claimed the disk "
+			    "%s, which the guest runs on: it will not be able to use it",
+			    holder[0] ? holder : "(unknown)", plan->config->guest.disk);
 }
 
 int plan_prepare(struct plan *plan, struct failure *failure)
@@ -108,6 +163,11 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 		result = host_accel(plan->config->guest.accel, HOST_KVM, &plan->kvm, failure);
 		if (result == 0)
 			result = storage_prepare(&plan->config->guest, &plan->storage, failure);
+		if (result == 0) {
+			result = claim_disk(plan, failure);
+			if (result)
+				storage_clear(&plan->storage);
+		}
 	}
 	plan->prepared = result == 0;
 	return result;
@@ -115,6 +175,8 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 
 void plan_clear(struct plan *plan)
 {
+	claim_drop(&plan->claim);
+	state_clear(&plan->state);
 	storage_clear(&plan->storage);
 	free(plan->name);
 	free(plan->verbatim);

@@ -1,6 +1,8 @@
 /* What is to run: everything that is decided before libvirtd is asked for anything. */
 #pragma once
 
+#include "init/guest/claim.h"
+#include "init/guest/state.h"
 #include "init/guest/storage.h"
 #include "lib/config.h"
 #include "lib/netinfo.h"
@@ -12,9 +14,11 @@ struct plan {
 	char *verbatim_uuid; /* the one in it; NULL: there is none */
 	bool network;        /* netinfo is there */
 	struct netinfo netinfo;
+	struct state state;  /* saved beside the disk; without a name for an XML of one's own */
 	bool prepared; /* the rest is filled */
 	bool kvm;
 	struct storage storage;
+	struct claim claim; /* on the disk */
 };
 
 /**
@@ -31,5 +35,11 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
  * nothing.
  */
 int plan_prepare(struct plan *plan, struct failure *failure);
+
+/**
+ * plan_keep_claim() - Claim the disk of a guest that runs already: the casement-guest that started
+ * it is gone, and its lock with it. While that is not to be had QEMU's own locks guard the disk.
+ */
+void plan_keep_claim(struct plan *plan);
 
 void plan_clear(struct plan *plan);

@@ -3,6 +3,7 @@
  *
  *   CONNECTING  until the guest's TCP answers: connected, or refused, which is a sign of life too
  *   ASKING      the request is sent; the answer is read until it is valid, or cannot become valid
+ *               (with connect_only there is nothing to ask)
  *   CLOSING     the result is told; the server gets a moment to close its side: an orderly end
  *
  * The socket is bound to the bridge: whatever the routes are, no probe leaves by another interface.
@@ -81,6 +82,11 @@ static void ask(struct probe *probe)
 		error = errno;
 	if (error) {
 		finish(probe, error == ECONNREFUSED ? PROBE_REFUSED : PROBE_SILENT);
+		return;
+	}
+	if (probe->connect_only) {
+		virEventUpdateHandle(probe->watch, VIR_EVENT_HANDLE_READABLE);
+		finish(probe, PROBE_ANSWERED);
 		return;
 	}
 	rdp_request(request);

@@ -1,6 +1,7 @@
 /*
- * One RDP probe at a time: connect, ask, read the answer, close in order. Driven by libvirt's event
- * loop and by deadlines that the caller watches; when to probe is health.c's business.
+ * One probe of a TCP port at a time: connect, ask RDP's question, read the answer, close in order.
+ * Driven by libvirt's event loop and by deadlines that the caller watches; when to probe is
+ * health.c's business.
  */
 #pragma once
 
@@ -21,6 +22,7 @@ enum probe_phase { PROBE_IDLE, PROBE_CONNECTING, PROBE_ASKING, PROBE_CLOSING };
 struct probe {
 	struct sockaddr_in address;
 	char bridge[IF_NAMESIZE]; /* the only interface that is used; empty: any */
+	bool connect_only;	  /* a connection that is accepted is the answer */
 	probe_fn *done;
 	void *context;
 	enum probe_phase phase;

@@ -1,6 +1,7 @@
 /*
  * libvirt writes the environment and the command line of each start into the log, one argument a
- * line with a backslash at its end. What follows is QEMU's.
+ * line with a backslash at its end; and the command line of swtpm, in one line behind one that says
+ * so. What follows is QEMU's.
  */
 #include "init/guest/qemu_log.h"
 
@@ -30,10 +31,13 @@ static size_t read_tail(const char *path, char text[static TAIL_BYTES + 1])
 	return (size_t)n;
 }
 
-/** is_words() - Is this line QEMU's own? @previous: the line before it ended with a backslash. */
-static bool is_words(const char *line, size_t length, bool continued)
+bool qemu_log_is_words(const char *line, size_t length, bool *continued)
 {
-	return length > 0 && !continued && line[length - 1] != '\\' &&
+	bool before = *continued;
+
+	*continued = length > 0 && (line[length - 1] == '\\' ||
+				    memmem(line, length, "Starting external device:", 25));
+	return length > 0 && !before && !*continued &&
 	       !memmem(line, length, "starting up libvirt", 19);
 }
 
@@ -51,11 +55,10 @@ void qemu_log_tail(const char *directory, const char *name, size_t size, char *r
 	for (const char *line = text; *line;) {
 		size_t length = strcspn(line, "\n");
 
-		if (is_words(line, length, continued)) {
+		if (qemu_log_is_words(line, length, &continued)) {
 			lines[n % TAIL_LINES] = line;
 			lengths[n++ % TAIL_LINES] = length;
 		}
-		continued = length > 0 && line[length - 1] == '\\';
 		line += length + (line[length] == '\n');
 	}
 	for (size_t i = n > TAIL_LINES ? n - TAIL_LINES : 0; i < n; i++) {

@@ -51,6 +51,20 @@ static bool differs_much(uint64_t a, uint64_t b)
 	return a > b * 2 || b > a * 2;
 }
 
+/** add_probe() - Of RDP nothing is said unless it is RDP that is probed. */
+static void add_probe(struct text *text, const struct report_facts *old,
+		      const struct report_facts *new, bool all)
+{
+	bool changed = all || new->probe_state != old->probe_state;
+	char name[PROBE_CHOICE_SIZE];
+
+	if (all)
+		add(text, WIRE_PROBE "=%s\n", probe_choice_text(&new->probe, name));
+	if (changed)
+		add(text, "%s=%s\n", new->probe.kind == PROBE_BY_RDP ? WIRE_RDP : WIRE_PROBE_STATE,
+		    rdp_state_name(new->probe_state));
+}
+
 static void add_guest(struct text *text, const struct report_facts *old,
 		      const struct report_facts *new, bool all)
 {
@@ -62,8 +76,7 @@ static void add_guest(struct text *text, const struct report_facts *old,
 		add(text, WIRE_GUEST_PID "=%d\n", (int)new->pid);
 	if (new->address[0] && (all || !streq(new->address, old->address)))
 		add(text, WIRE_GUEST_ADDRESS "=%s\n", new->address);
-	if (all || new->rdp != old->rdp)
-		add(text, WIRE_RDP "=%s\n", rdp_state_name(new->rdp));
+	add_probe(text, old, new, all);
 	if (new->boots && (all || new->boots != old->boots))
 		add(text, WIRE_BOOTS "=%u\n", new->boots);
 	if (all || new->phase != old->phase)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "lib/probe_choice.h"
 #include "lib/wire.h"
 
 #include <stdbool.h>
@@ -17,7 +18,8 @@ struct report_facts {
 	char reason[160];
 	pid_t pid; /* QEMU's; 0: none */
 	char address[16]; /* the guest's, dotted decimal; empty: not known */
-	enum rdp_state rdp;
+	struct probe_choice probe;
+	enum rdp_state probe_state; /* what that found */
 	uint64_t latency; /* us, of the last answer; 0: none */
 	unsigned boots;   /* 0: not known */
 	enum stop_phase phase;

@@ -9,7 +9,11 @@
  * The button comes before the agent because it takes a millisecond, and an agent that hangs takes a
  * minute; Windows takes the second request for the same shutdown.
  *
- * At the deadline: a graceful destroy (SIGTERM and patience: QEMU flushes), 5 s later the other
+ * At the deadline, if so configured, libvirtd is asked once to save the guest, and has
+ * `save_timeout` for it. It does nothing else meanwhile, so what comes after a save that hangs is a
+ * signal to QEMU, which is what a graceful destroy is, too.
+ *
+ * Then, or at the deadline itself: a graceful destroy (SIGTERM and patience: QEMU flushes), 5 s later the other
  * one, 2 s later SIGKILL by hand, 1.5 s later whoever comes after. Without libvirtd the signals are
  * our own. With the second for a call that hangs it adds up to 9.5 s, inside the 10 s that
  * compose.yaml leaves.
@@ -31,7 +35,10 @@
 
 void stop_init(struct stop *stop, const struct stop_config *config)
 {
-	*stop = (struct stop){ .resend = config->resend, .use_agent = config->agent };
+	*stop = (struct stop){ .resend = config->resend,
+			       .use_agent = config->agent,
+			       .save = config->on_deadline == ON_DEADLINE_SAVE,
+			       .save_timeout = config->save_timeout };
 }
 
 bool stop_begin(struct stop *stop, unsigned timeout, int64_t now)
@@ -45,10 +52,25 @@ bool stop_begin(struct stop *stop, unsigned timeout, int64_t now)
 	return true;
 }
 
+void stop_not_saved(struct stop *stop, int64_t now)
+{
+	if (now < stop->save_until)
+		stop->save_until = now;
+}
+
 void stop_hurry(struct stop *stop, int64_t now)
 {
+	if (stop->requested && now >= stop->deadline) {
+		stop->save = false;
+		stop_not_saved(stop, now);
+	}
 	if (now < stop->deadline)
 		stop->deadline = now;
+}
+
+void stop_saved(struct stop *stop, int64_t now)
+{
+	stop->save_until = now + LINGER_MS;
 }
 
 void stop_linger(struct stop *stop, int64_t now)
@@ -83,10 +105,14 @@ void stop_failed(struct stop *stop, int64_t now)
 /** next_step() - When the next step by force is due. */
 static int64_t next_step(const struct stop *stop, const struct stop_view *view)
 {
-	int64_t due = stop->escalations > 0 ? stop->next_escalation : deadline_of(stop);
+	int64_t due = deadline_of(stop);
 
+	if (stop->escalations > 0)
+		return stop->next_escalation;
+	if (stop->save_until)
+		return stop->save_until;
 	/* Once is enough: a call that hangs at the first step hangs at the next ones. */
-	return view->busy && stop->escalations == 0 && due < INT64_MAX ? due + BUSY_MS : due;
+	return view->busy && due < INT64_MAX ? due + BUSY_MS : due;
 }
 
 /** must_rouse() - Is there a guest that cannot hear the button as it is? */
@@ -130,9 +156,22 @@ static enum stop_order persuade(struct stop *stop, const struct stop_view *view,
 	return STOP_ORDER_BUTTON;
 }
 
+/** must_save() - Is it the moment to save the guest, and possible? */
+static bool must_save(const struct stop *stop, const struct stop_view *view)
+{
+	return stop->save && stop->requested && !stop->save_until && stop->escalations == 0 &&
+	       view->libvirt &&
+	       (view->target == STOP_TARGET_RUNNING || view->target == STOP_TARGET_PAUSED);
+}
+
 /** compel() - The step that is due after the deadline. */
 static enum stop_order compel(struct stop *stop, const struct stop_view *view, int64_t now)
 {
+	if (must_save(stop, view)) {
+		stop->save_until = now + stop->save_timeout;
+		stop->phase = STOP_SAVE;
+		return STOP_ORDER_SAVE;
+	}
 	if (now < next_step(stop, view))
 		return STOP_ORDER_WAIT;
 	switch (stop->escalations++) {
@@ -176,8 +215,8 @@ int64_t stop_next(const struct stop *stop, const struct stop_view *view)
 {
 	int64_t next = next_step(stop, view);
 
-	if (stop->escalations == 0 && stop->requested && view->libvirt && can_hear(view) &&
-	    stop->next_press < next)
+	if (stop->escalations == 0 && !stop->save_until && stop->requested && view->libvirt &&
+	    can_hear(view) && stop->next_press < next)
 		next = stop->next_press;
 	if (nobody_knows(stop, view) && stop->since + LOOK_MS < next)
 		next = stop->since + LOOK_MS;

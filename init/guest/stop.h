@@ -35,6 +35,7 @@ enum stop_order {
 	STOP_ORDER_WAKE,
 	STOP_ORDER_BUTTON,
 	STOP_ORDER_AGENT,
+	STOP_ORDER_SAVE, /* stop_saved() or stop_not_saved() has to follow */
 	STOP_ORDER_DESTROY_GRACEFUL,
 	STOP_ORDER_DESTROY,
 	STOP_ORDER_TERM,  /* SIGTERM to QEMU: libvirtd cannot be asked */
@@ -45,6 +46,8 @@ enum stop_order {
 struct stop {
 	unsigned resend;    /* ms */
 	bool use_agent;     /* ask the agent when it is connected */
+	bool save;          /* at the deadline, instead of destroying; once */
+	unsigned save_timeout; /* ms */
 	bool requested;
 	bool lingering;     /* the guest is off and QEMU is not, yet */
 	bool agent_asked;   /* since the last press */
@@ -54,6 +57,7 @@ struct stop {
 	int64_t since;
 	int64_t deadline;
 	int64_t linger_until;
+	int64_t save_until; /* 0: not begun */
 	int64_t next_press;
 	int64_t next_escalation;
 	enum stop_phase phase;
@@ -68,7 +72,7 @@ void stop_init(struct stop *stop, const struct stop_config *config);
  */
 bool stop_begin(struct stop *stop, unsigned timeout, int64_t now);
 
-/** stop_hurry() - The deadline is now. */
+/** stop_hurry() - The deadline is now. If it is over already: there is no time to save anything. */
 void stop_hurry(struct stop *stop, int64_t now);
 
 /**
@@ -80,6 +84,12 @@ void stop_linger(struct stop *stop, int64_t now);
 
 /** stop_no_linger() - It was no end: the guest runs again. */
 void stop_no_linger(struct stop *stop);
+
+/** stop_saved() - The guest is saved, and its QEMU gets a moment to go. */
+void stop_saved(struct stop *stop, int64_t now);
+
+/** stop_not_saved() - It could not be saved: go on without that. */
+void stop_not_saved(struct stop *stop, int64_t now);
 
 /** stop_failed() - The step that was ordered last after the deadline failed: go on to the next. */
 void stop_failed(struct stop *stop, int64_t now);

@@ -7,6 +7,7 @@
 #include "init/guest/overlay.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 /* Where the state of a guest goes whose disk is a block device: there is no room beside that. */
 #define STORAGE_DIRECTORY "/storage"
@@ -77,6 +78,19 @@ static int name_files(const struct guest_config *config, struct storage *storage
 	}
 	if (asprintf(&storage->tpm, "%.*s/%s.tpm", length, directory, config->name) < 0) {
 		storage->tpm = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int storage_lock_path(const struct guest_config *config, char **ret_path)
+{
+	struct stat status;
+	bool block = stat(config->disk, &status) == 0 && S_ISBLK(status.st_mode);
+
+	if (asprintf(ret_path, "%s%s.lock", block ? STORAGE_DIRECTORY : "",
+		     block ? strrchr(config->disk, '/') : config->disk) < 0) {
+		*ret_path = NULL;
 		return -ENOMEM;
 	}
 	return 0;

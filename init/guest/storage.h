@@ -13,6 +13,14 @@ struct storage {
 };
 
 /**
+ * storage_lock_path() - Of the file that is locked while the disk is in use.
+ * @ret_path: allocated
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int storage_lock_path(const struct guest_config *config, char **ret_path);
+
+/**
  * storage_prepare() - Find or make the guest's disk, and its identity.
  * @ret_storage: filled on success, to be freed with storage_clear()
  *

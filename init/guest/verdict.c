@@ -28,6 +28,9 @@ static bool over(const struct evidence *evidence)
 
 bool verdict_ready(const struct evidence *evidence, int64_t waited)
 {
+	/* The guest is off before its state is safe. */
+	if (evidence->saving)
+		return false;
 	if (waited >= VERDICT_PATIENCE_MS)
 		return true;
 	if (!over(evidence))
@@ -80,6 +83,12 @@ static int judge_process(const struct evidence *evidence, size_t size, char *ret
 
 int verdict_pronounce(const struct evidence *evidence, size_t size, char *ret_text)
 {
+	if (evidence->saved) {
+		snprintf(ret_text, size,
+			 "the guest did not stop by the deadline and was saved; the next start "
+			 "resumes it");
+		return EXIT_GUEST_OFF;
+	}
 	if (evidence->shutdown == SHUTDOWN_BY_GUEST) {
 		snprintf(ret_text, size, "the guest shut down");
 		return EXIT_GUEST_OFF;

@@ -28,6 +28,8 @@ enum stopped_as {
 struct evidence {
 	bool up;        /* there was a guest at all */
 	bool destroyed; /* we made it end, by libvirtd or by a signal */
+	bool saving;    /* libvirtd is at it, or we are with what it wrote */
+	bool saved;     /* its state is on the disk, for the next start */
 	enum shutdown_by shutdown;
 	enum stopped_as stopped;
 	bool panicked;

@@ -9,6 +9,8 @@
 
 #include "init/guest/define.h"
 #include "init/guest/virt_events.h"
+#include "init/guest/virt_room.h"
+#include "init/guest/virt_state.h"
 #include "init/guest/xml_read.h"
 
 #include <errno.h>
@@ -149,11 +151,14 @@ static int run(struct virt *virt, enum virt_job job, struct virt_result *result)
 	case VIRT_DEFINE:
 		return define_domain(virt->connect, virt->plan, &virt->domain, result->text,
 				     sizeof(result->text));
-	case VIRT_CREATE: return virDomainCreateWithFlags(domain, 0);
+	case VIRT_CREATE: return virt_create(virt);
+	case VIRT_RESTORE: return virt_restore(virt, result);
 	case VIRT_BUTTON: return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
 	case VIRT_AGENT: return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT);
-	case VIRT_RESUME: return virDomainResume(domain);
+	case VIRT_RESUME: return virt_resume(virt, result);
+	case VIRT_RESUME_IF_ROOM: return virt_resume_if_room(domain, result);
 	case VIRT_WAKE: return virDomainPMWakeup(domain, 0);
+	case VIRT_SAVE: return virt_save(virt, result);
 	case VIRT_DESTROY_GRACEFUL:
 		return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
 	case VIRT_DESTROY: return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
@@ -205,10 +210,13 @@ const char *virt_job_name(enum virt_job job)
 		"looking at the guest",
 		"defining the guest",
 		"starting the guest",
+		"resuming the guest from its saved state",
 		"pressing the power button",
 		"asking the guest agent to shut down",
 		"resuming the guest",
+		"resuming the guest if its disk has room",
 		"waking the guest",
+		"saving the guest",
 		"destroying the guest gracefully",
 		"destroying the guest",
 	};

@@ -16,10 +16,13 @@ enum virt_job {
 	VIRT_LOOK,
 	VIRT_DEFINE,
 	VIRT_CREATE,
+	VIRT_RESTORE, /* from the saved state */
 	VIRT_BUTTON,
 	VIRT_AGENT,
 	VIRT_RESUME,
+	VIRT_RESUME_IF_ROOM, /* of a guest that a full file system has paused */
 	VIRT_WAKE,
+	VIRT_SAVE,
 	VIRT_DESTROY_GRACEFUL,
 	VIRT_DESTROY,
 	N_VIRT_JOBS
@@ -43,6 +46,9 @@ struct virt_result {
 	enum stopped_as stopped;
 	char reason[64]; /* of a pause */
 	bool agent;      /* the guest agent is connected */
+	/* What RESUME_IF_ROOM did. */
+	bool resumed;
+	uint64_t room; /* bytes where the disk is; UINT64_MAX: not known */
 };
 
 #define VIRT_EVENTS 6

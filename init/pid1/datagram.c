@@ -44,6 +44,30 @@ static void set_guest_state(struct guest *guest, const char *value, int64_t now)
 		guest->since = now;
 	guest->state = (enum guest_state)state;
 	guest->reported = true;
+	if (guest->state == GUEST_STARTING)
+		guest->answered = false;
+}
+
+/** set_probe() - Another kind of probe has found nothing out yet. */
+static void set_probe(struct guest *guest, const char *value)
+{
+	struct probe_choice choice;
+
+	if (probe_choice_parse(value, &choice) ||
+	    (choice.kind == guest->probe.kind && choice.port == guest->probe.port))
+		return;
+	guest->probe = choice;
+	guest->rdp = guest->probe_state = RDP_UNKNOWN;
+	guest->rdp_latency_us = 0;
+	guest->answered = false;
+}
+
+/** set_boots() - What it answered before it booted again does not count. */
+static void set_boots(struct guest *guest, unsigned boots)
+{
+	if (boots != guest->boots)
+		guest->answered = false;
+	guest->boots = boots;
 }
 
 /*
@@ -75,6 +99,12 @@ static void take_guest_field(struct supervisor *supervisor, const struct service
 		index = rdp_state_parse(value);
 		if (index >= 0)
 			guest->rdp = (enum rdp_state)index;
+	} else if (streq(name, WIRE_PROBE)) {
+		set_probe(guest, value);
+	} else if (streq(name, WIRE_PROBE_STATE)) {
+		index = rdp_state_parse(value);
+		if (index >= 0)
+			guest->probe_state = (enum rdp_state)index;
 	} else if (streq(name, WIRE_STOP_PHASE)) {
 		index = stop_phase_parse(value);
 		if (index >= 0)
@@ -85,7 +115,7 @@ static void take_guest_field(struct supervisor *supervisor, const struct service
 	} else if (streq(name, WIRE_HANGS)) {
 		supervisor_accuse(supervisor, service, value, now);
 	} else if (streq(name, WIRE_BOOTS) && !value_unsigned(value, 0, INT_MAX, &number)) {
-		guest->boots = number;
+		set_boots(guest, number);
 	}
 }
 

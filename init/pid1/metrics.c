@@ -51,6 +51,8 @@ static void one_value(struct text *text, const char *name, const char *type, con
 
 static void report_guest_metrics(struct text *text, const struct guest *guest, int64_t now)
 {
+	char probe[PROBE_CHOICE_SIZE];
+
 	head(text, "guest_state", "gauge", "1 for the state that the guest is in.");
 	for (int state = 0; state < N_GUEST_STATES; state++)
 		add(text, "casement_guest_state{state=\"%s\"} %d\n",
@@ -68,6 +70,12 @@ static void report_guest_metrics(struct text *text, const struct guest *guest, i
 	one_value(text, "rdp_latency_seconds", "gauge",
 		  "Duration of the last RDP handshake that succeeded.",
 		  guest->rdp_latency_us / 1e6);
+	probe_choice_text(&guest->probe, probe);
+	head(text, "probe_state", "gauge", "1 for what the probe of [health] probe found.");
+	for (int state = 0; state < N_RDP_STATES; state++)
+		add(text, "casement_probe_state{probe=\"%s\",state=\"%s\"} %d\n", probe,
+		    rdp_state_name((enum rdp_state)state),
+		    guest_probe_state(guest) == (enum rdp_state)state);
 	head(text, "stop_phase", "gauge", "1 for the phase of the guest's shutdown.");
 	for (int phase = 0; phase < N_STOP_PHASES; phase++)
 		add(text, "casement_stop_phase{phase=\"%s\"} %d\n",

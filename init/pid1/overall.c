@@ -18,8 +18,6 @@ const char *overall_state_name(enum overall_state state)
 static void judge(struct supervisor *supervisor, int64_t now, enum overall_state state,
 		  const char *reason)
 {
-	if (state == OVERALL_READY)
-		supervisor->ready_once = true;
 	if (state == supervisor->overall && streq(reason, supervisor->overall_reason))
 		return;
 	if (state != supervisor->overall)
@@ -59,6 +57,49 @@ static const struct service *find_lame(const struct supervisor *supervisor)
 	return NULL;
 }
 
+enum rdp_state guest_probe_state(const struct guest *guest)
+{
+	return guest->probe.kind == PROBE_BY_RDP ? guest->rdp : guest->probe_state;
+}
+
+/** answers() - Is a guest that runs ready, by what [health] probe says? */
+static bool answers(const struct guest *guest)
+{
+	return guest->probe.kind == PROBE_NOTHING || guest_probe_state(guest) == RDP_ANSWERING;
+}
+
+/** judge_silence() - The guest runs and is not ready. */
+static void judge_silence(struct supervisor *supervisor, int64_t now)
+{
+	const struct guest *guest = &supervisor->guest;
+	const enum overall_state state = guest->answered ? OVERALL_DEGRADED : OVERALL_RUNNING;
+	const unsigned port = guest->probe.port;
+
+	switch (guest->probe.kind) {
+	case PROBE_BY_RDP:
+		if (guest->answered)
+			judge(supervisor, now, state, "the guest stopped answering RDP");
+		else
+			judge(supervisor, now, state, "the guest does not answer RDP yet");
+		break;
+	case PROBE_BY_TCP:
+		if (guest->answered)
+			judge_because(supervisor, now, state,
+				      "the guest stopped answering on TCP port %u", port);
+		else
+			judge_because(supervisor, now, state,
+				      "the guest does not answer on TCP port %u yet", port);
+		break;
+	case PROBE_BY_AGENT:
+		if (guest->answered)
+			judge(supervisor, now, state, "the guest agent is not connected any more");
+		else
+			judge(supervisor, now, state, "the guest agent is not connected yet");
+		break;
+	case PROBE_NOTHING: break;
+	}
+}
+
 static void judge_guest(struct supervisor *supervisor, int64_t now)
 {
 	const struct guest *guest = &supervisor->guest;
@@ -79,12 +120,12 @@ static void judge_guest(struct supervisor *supervisor, int64_t now)
 	case GUEST_RUNNING:
 	case N_GUEST_STATES: break;
 	}
-	if (guest->rdp == RDP_ANSWERING)
+	if (answers(guest)) {
+		supervisor->guest.answered = true;
 		judge(supervisor, now, OVERALL_READY, "");
-	else if (supervisor->ready_once)
-		judge(supervisor, now, OVERALL_DEGRADED, "the guest stopped answering RDP");
-	else
-		judge(supervisor, now, OVERALL_RUNNING, "the guest does not answer RDP yet");
+	} else {
+		judge_silence(supervisor, now);
+	}
 }
 
 void supervisor_judge(struct supervisor *supervisor, int64_t now)
@@ -124,7 +165,7 @@ const char *supervisor_health(const struct supervisor *supervisor)
 	if (supervisor->phase == PHASE_RUN && supervisor->overall == OVERALL_DEGRADED &&
 	    guest->reported &&
 	    (guest->state == GUEST_PAUSED || guest->state == GUEST_CRASHED ||
-	     (guest->state == GUEST_RUNNING && guest->rdp != RDP_ANSWERING)))
+	     (guest->state == GUEST_RUNNING && !answers(guest))))
 		return supervisor->overall_reason;
 	return NULL;
 }

@@ -12,6 +12,7 @@ static void report_guest(struct json *json, const struct supervisor *supervisor,
 {
 	const struct guest *guest = &supervisor->guest;
 	const char *name = supervisor->config->guest.name;
+	char probe[PROBE_CHOICE_SIZE];
 
 	json_object_begin(json, "guest");
 	/* The one text that the configuration does not bound; a name that long is no domain's. */
@@ -25,6 +26,8 @@ static void report_guest(struct json *json, const struct supervisor *supervisor,
 	json_number(json, "since_ms", now - guest->since);
 	json_number(json, "rdp_latency_us", guest->rdp_latency_us);
 	json_string(json, "stop_phase", stop_phase_name(guest->stop_phase));
+	json_string(json, "probe", probe_choice_text(&guest->probe, probe));
+	json_string(json, "probe_state", rdp_state_name(guest_probe_state(guest)));
 	if (guest->dead && WIFSIGNALED(guest->wait_status))
 		json_number(json, "signal", WTERMSIG(guest->wait_status));
 	else if (guest->dead)

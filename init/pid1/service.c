@@ -33,7 +33,7 @@ static void enter(const struct step *step, enum service_state state, int64_t dea
 	step->effects->changed(step->effects->context, service, (int)old);
 }
 
-static int64_t after(const struct step *step, unsigned ms)
+static int64_t after(const struct step *step, int64_t ms)
 {
 	return ms ? step->now + ms : NEVER;
 }
@@ -286,7 +286,8 @@ static void send_stop(const struct step *step)
 	 * The value is the time that the service was given for its work; stop-timeout comes on top.
 	 */
 	enter(step, SERVICE_STOPPING,
-	      after(step, service->config->stop_timeout + (unsigned)service->stop_value));
+	      after(step, (int64_t)service->config->stop_timeout + service->stop_value +
+				  service->stop_extra));
 }
 
 /*

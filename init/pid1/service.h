@@ -87,6 +87,7 @@ struct service {
 	int64_t reload_ends; /* until when that may last */
 	const char *accuser; /* who says that the process hangs; NULL: nobody does */
 	int stop_value;	     /* goes along with the stop signal, see lib/wire.h */
+	unsigned stop_extra; /* ms that its work may take beyond that */
 	char status[160];    /* its own words, from STATUS= */
 	char problem[160];   /* why it is not as it should be; empty otherwise */
 };

@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 void supervisor_init(struct supervisor *supervisor, const struct config *config,
 		     const struct effects *effects, int64_t now)
@@ -69,6 +68,14 @@ static int stop_value(const struct supervisor *supervisor, int64_t now)
 	return left > 0 ? (int)left : 1;
 }
 
+/* Then the guest may still be saved. */
+static unsigned save_time(const struct supervisor *supervisor)
+{
+	const struct stop_config *stop = &supervisor->config->stop;
+
+	return stop->on_deadline == ON_DEADLINE_SAVE ? stop->save_timeout : 0;
+}
+
 static void begin_stop(struct supervisor *supervisor, const char *reason, int64_t now)
 {
 	if (supervisor->phase != PHASE_RUN)
@@ -90,8 +97,12 @@ void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t 
 void supervisor_hurry(struct supervisor *supervisor, int64_t now)
 {
 	struct service *main = supervisor->main;
+	int64_t latest;
 
 	supervisor_stop(supervisor, "asked to stop at once", now);
+	/* Whoever asks once more has no time for that either. */
+	if (main)
+		main->stop_extra = supervisor->stop_deadline > now ? save_time(supervisor) : 0;
 	if (supervisor->stop_deadline > now)
 		supervisor->stop_deadline = now;
 	if (!main)
@@ -99,8 +110,9 @@ void supervisor_hurry(struct supervisor *supervisor, int64_t now)
 	main->stop_value = stop_value(supervisor, now);
 	if (main->state == SERVICE_STOPPING && !main->killed) {
 		/* Asking again and again must not buy it time. */
-		if (main->deadline > now + main->config->stop_timeout)
-			main->deadline = now + main->config->stop_timeout;
+		latest = now + main->config->stop_timeout + main->stop_extra;
+		if (main->deadline > latest)
+			main->deadline = latest;
 		supervisor->effects->kill(supervisor->effects->context, main, SIGQUIT, 0);
 	}
 }
@@ -170,6 +182,7 @@ static bool revive_main(struct supervisor *supervisor, struct service *service, 
 	log_warning("%s is gone, but its guest is not: starting it again to stop the guest",
 		    service->config->name);
 	service->stop_value = stop_value(supervisor, now);
+	service->stop_extra = save_time(supervisor);
 	service_event(service, SERVICE_START, supervisor->effects, now);
 	service_event(service, SERVICE_STOP, supervisor->effects, now);
 	return !service_is_down(service);
@@ -200,91 +213,6 @@ void supervisor_accuse(struct supervisor *supervisor, const struct service *accu
 			continue;
 		service->accuser = accuser->config->name;
 		supervisor_event(supervisor, service, SERVICE_STARVED, now);
-	}
-}
-
-/* Each process of the main service is told once. */
-static void tell_main(struct supervisor *supervisor)
-{
-	struct guest *guest = &supervisor->guest;
-	const struct service *main = supervisor->main;
-
-	if (!main || !main->pid || guest->told == main->pid)
-		return;
-	guest->told = main->pid;
-	supervisor->effects->kill(supervisor->effects->context, main, SIGUSR1, guest->wait_status);
-}
-
-static void guest_reaped(struct supervisor *supervisor, int wait_status, int64_t now)
-{
-	struct guest *guest = &supervisor->guest;
-
-	guest->dead = true;
-	guest->wait_status = wait_status;
-	guest->since = now;
-	if (WIFSIGNALED(wait_status))
-		log_info("QEMU (pid %d) was killed by SIG%s", (int)guest->pid,
-			 sigabbrev_np(WTERMSIG(wait_status)));
-	else
-		log_info("QEMU (pid %d) exited with %d", (int)guest->pid, WEXITSTATUS(wait_status));
-	supervisor->changes++;
-}
-
-/*
- * Remember how the last few orphans ended: one of them may be the QEMU that is reported a moment
- * later.
- */
-static void remember_orphan(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
-{
-	supervisor->orphans[supervisor->n_orphans++ % ORPHANS_REMEMBERED] =
-		(struct orphan){ .pid = pid, .wait_status = wait_status, .reaped = now };
-}
-
-void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
-{
-	supervisor->reaped++;
-	for (size_t i = 0; i < supervisor->n_services; i++) {
-		struct service *service = &supervisor->services[i];
-
-		if (service->pid != pid)
-			continue;
-		service->wait_status = wait_status;
-		supervisor_event(supervisor, service, SERVICE_EXITED, now);
-		return;
-	}
-	if (supervisor->guest.pid != pid || supervisor->guest.dead) {
-		remember_orphan(supervisor, pid, wait_status, now);
-		return;
-	}
-	guest_reaped(supervisor, wait_status, now);
-	/*
-	 * Before its first word the signal would end it; it will be told when it reports the guest.
-	 */
-	if (supervisor->main && supervisor->main->spoke)
-		tell_main(supervisor);
-}
-
-void supervisor_guest_pid(struct supervisor *supervisor, pid_t pid, int64_t now)
-{
-	struct guest *guest = &supervisor->guest;
-
-	if (pid == guest->pid) {
-		if (guest->dead)
-			tell_main(supervisor);
-		return;
-	}
-	guest->pid = pid;
-	guest->dead = false;
-	guest->told = 0;
-	for (size_t i = 0; pid && i < ORPHANS_REMEMBERED; i++) {
-		const struct orphan *orphan = &supervisor->orphans[i];
-
-		/* An old one with the same number was another process. */
-		if (orphan->pid == pid && now - orphan->reaped < ORPHAN_MEMORY_MS) {
-			guest_reaped(supervisor, orphan->wait_status, now);
-			tell_main(supervisor);
-			return;
-		}
 	}
 }
 
@@ -368,8 +296,10 @@ static void step_stop(struct supervisor *supervisor, int64_t now)
 
 		if (!asked && !service_is_down(service) &&
 		    !has_living_dependents(supervisor, service)) {
-			service->stop_value =
-				service == supervisor->main ? stop_value(supervisor, now) : 0;
+			bool main = service == supervisor->main;
+
+			service->stop_value = main ? stop_value(supervisor, now) : 0;
+			service->stop_extra = main ? save_time(supervisor) : 0;
 			supervisor_event(supervisor, service, SERVICE_STOP, now);
 		}
 		all_down = all_down && service_is_down(service);
@@ -421,7 +351,8 @@ int64_t supervisor_stop_time(const struct supervisor *supervisor, bool extended)
 		if (extended)
 			chain[i] += SERVICE_EXTEND_MAX_MS;
 		if (service == supervisor->main)
-			chain[i] += supervisor->config->stop.timeout;
+			chain[i] += (int64_t)supervisor->config->stop.timeout +
+				    save_time(supervisor);
 		if (chain[i] > longest)
 			longest = chain[i];
 	}

@@ -43,6 +43,9 @@ struct guest {
 	int wait_status;
 	pid_t told; /* the process of the main service that was told so */
 	enum rdp_state rdp;
+	struct probe_choice probe;  /* what shows that it is ready */
+	enum rdp_state probe_state; /* what that found, unless it is RDP */
+	bool answered;		    /* it has been ready since it booted */
 	unsigned rdp_latency_us;
 	unsigned boots;
 	enum stop_phase stop_phase;
@@ -107,7 +110,6 @@ struct supervisor {
 	size_t n_orphans; /* so far */
 	struct reload reload;
 	int forwards_fd; /* the table of forwards (lib/forward_table.h); -1: nobody has shown one */
-	bool ready_once;
 	enum overall_state overall;
 	char overall_reason[256];
 	int64_t overall_since;
@@ -186,6 +188,9 @@ void supervisor_judge(struct supervisor *supervisor, int64_t now);
  * Return: NULL, or what is wrong.
  */
 const char *supervisor_health(const struct supervisor *supervisor);
+
+/** guest_probe_state() - What the probe found, of whatever kind it is. */
+enum rdp_state guest_probe_state(const struct guest *guest);
 
 const char *overall_state_name(enum overall_state state);
 const char *reload_result_name(enum reload_result result);

@@ -209,6 +209,12 @@ def prepare(image):
         os.unlink(f"/tmp/{BENCH}-{name}")
 
 
+def remove():
+    """What prepare() made."""
+    docker("network", "rm", NETWORK, check=False)
+    docker("rmi", "-f", f"{BENCH}:compare", f"{BENCH}:run", f"{BENCH}:tools", f"{BENCH}:toolchain", check=False)
+
+
 def floor_round():
     # The device as casement prepares it: otherwise libvirt repeats its probe at every call.
     script = ("chgrp kvm /dev/kvm && chmod 0660 /dev/kvm && ip link add virbr1 type bridge && ip link set virbr1 up && "
@@ -270,8 +276,7 @@ def main():
             shells.append(shell_round())
             floors.append(floor_round())
     finally:
-        docker("network", "rm", NETWORK, check=False)
-        docker("rmi", "-f", f"{BENCH}:compare", f"{BENCH}:run", f"{BENCH}:tools", f"{BENCH}:toolchain", check=False)
+        remove()
     # The idle count comes from the first round only; the tables take their rows from the last.
     ours.append(ours.pop(0))
     table("casement", ours)

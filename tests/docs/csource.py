@@ -29,6 +29,7 @@ REPORTERS = {
     "judge": (3, "", ""),
     "judge_because": (3, "", ""),
     "keeper_end": (2, "", ""),
+    "keeper_not_saved": (1, "", ""),
 }
 
 # They take a format, too, but what they write is no error: data, a state for the log's reader, files.
@@ -40,10 +41,12 @@ MESSAGE_BUFFERS = {"problem": "", "refusal": "", "reason": "", "text": "", "ret_
 # Sentences without their beginning: "…: "VALUE" is not a number". They are returned or assigned, not passed.
 FRAGMENTS = {
     "lib/value.c": "return",
+    "lib/probe_choice.c": "return",
     "lib/rlimits.c": "return",
     "lib/config_values.c": "return",
     "lib/image.c": "any",
     "image/member.c": "return",
+    "init/guest/state.c": "return",
 }
 
 TOKEN = re.compile(r"""

@@ -78,15 +78,22 @@ class RefusalTest(world.WorldTest):
 
     def test_a_start_that_fails_shows_qemus_words(self):
         self.world.put_image("button", "/storage/windows.qcow2")
-        # Somebody else's QEMU holds the disk.
+        keeper = self.start(CASEMENT_GUEST_MEMORY="100T")
+        self.assertEqual(keeper.wait(60), 11, keeper.log())
+        self.assertIn("the guest cannot be started: ", keeper.last_line())
+        self.assertIn("the end of QEMU's log:", keeper.log())
+        self.assertIn("cannot set up guest memory", keeper.log())
+
+    def test_a_disk_that_somebody_else_writes_to(self):
+        self.world.put_image("button", "/storage/windows.qcow2")
         holder = self.world.spawn("holder", "qemu-img", "bench", "-q", "-w", "-c", "100000000", "-f", "qcow2",
                                   "/storage/windows.qcow2")
+        self.world.until("its lock", 30, lambda: "lock" in self.world.command("qemu-img", "info", "/storage/windows.qcow2", check=False))
         keeper = self.start()
-        self.assertEqual(keeper.wait(60), 11, keeper.log())
+        self.assertEqual(keeper.wait(60), 69, keeper.log())
         holder.kill()
         holder.wait()
-        self.assertIn("the guest cannot be started: ", keeper.last_line())
-        self.assertIn("lock", keeper.log())
+        self.assertIn("a QEMU or a qemu-img writes to it", keeper.last_line())
 
     def test_a_mistake_in_the_configuration(self):
         keeper = self.start(config="[guest]\nmemroy = 4G\n")

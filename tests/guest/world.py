@@ -221,9 +221,9 @@ class World:
     def put_base(self, name):
         self.put_image(name, "/images/windows.qcow2")
 
-    def control(self, word):
-        """Tell mini what to do."""
-        code = f"import socket; s = socket.create_connection(('{ADDRESS}', 9), 10); s.sendall(b'{word}\\n'); print(s.recv(99))"
+    def control(self, word, port=9):
+        """Tell mini what to do; port 10 is its journal."""
+        code = f"import socket; s = socket.create_connection(('{ADDRESS}', {port}), 10); s.sendall(b'{word}\\n'); print(s.recv(99))"
         return self.command("/usr/bin/python3", "-c", code)
 
     def serial(self):

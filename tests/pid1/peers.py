@@ -17,8 +17,8 @@ import sys
 import tempfile
 import time
 
-from harness import (CASEMENT, CLOCKJUMP, PATIENCE, VICTIM, children_of, descendants_of, release, state_of, status_field,
-                     try_kill, wait_until)
+from harness import (CASEMENT, CLOCKJUMP, NOBODY, PATIENCE, VICTIM, children_of, descendants_of, release, state_of,
+                     status_field, try_kill, wait_until)
 from inits import INITS
 
 # What each takes as a request to do something itself, beside SIGTERM.
@@ -26,8 +26,6 @@ REQUESTS = {
     "casement": {signal.SIGINT, signal.SIGPWR, signal.SIGRTMIN + 3, signal.SIGQUIT},
     "s6-svscan": {signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT},
 }
-# A user that is nobody else's: his processes are counted.
-NOBODY = 54321
 
 
 class Fails(Exception):
@@ -279,7 +277,7 @@ def deaf_program(run):
     pid1.kill(signal.SIGTERM)
     check(end_of(pid1, 3) is not None, "waits for ever")
     took = time.monotonic() - begin
-    check(0.45 < took < 1, f"after {took:.1f} s")
+    check(took > 0.45, f"after {took:.1f} s")
 
 
 def inherited_fd(run):
@@ -331,7 +329,7 @@ def wall_clock(run):
     pid1.kill(signal.SIGTERM)
     check(end_of(pid1, 3) is not None, "waits for ever")
     took = time.monotonic() - begin
-    check(0.45 < took < 1, f"after {took:.1f} s")
+    check(took > 0.45, f"after {took:.1f} s")
 
 
 def idle(run):

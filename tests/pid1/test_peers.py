@@ -4,7 +4,7 @@ import unittest
 
 import inits
 import peers
-from harness import TOP, Case
+from harness import TOP, Case, native
 
 # Who fails it, and what happens. Measured with Debian 12's packages.
 FAILS = {
@@ -24,6 +24,8 @@ FAILS = {
 }
 
 
+# The others have no sanitizers, and some cases are about time.
+@native
 class Peers(Case):
     def test_casement_passes(self):
         for case in FAILS:

@@ -12,6 +12,7 @@ MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
 
 
 def is_sanitized():
+    """Then its children are, too, and a fork takes several times as long."""
     with open(CASEMENT, "rb") as file:
         return b"__asan_init" in file.read()
 
@@ -55,7 +56,7 @@ class Orphans(Case):
             wait_for_no_zombies(pid1, patience=0.5)
 
     def test_many(self):
-        number = 1000 if is_sanitized() else 20000
+        number = 5000 if is_sanitized() else 20000
         fifo = self.fifo()
         pid1 = self.start([MAIN, script("s", f"await {fifo} orphans {number} 0 exit 0", restart="no")])
         main = pid1.wait_state("m", "ready")["pid"]
@@ -65,16 +66,15 @@ class Orphans(Case):
         pid1.wait_line("info s: orphans made")
         self.assertEqual(reaped(pid1, number + 1), number + 1)
         wait_for_no_zombies(pid1)
-        if not is_sanitized():
-            self.assertLess(status_field(pid1.pid, "VmRSS") - before, 300, "kB that PID 1 has grown")
+        self.assertLess(status_field(pid1.pid, "VmRSS") - before, 300, "kB that PID 1 has grown")
         status = pid1.status()
         self.assertEqual((service_in(status, "m")["pid"], service_in(status, "m")["restarts"]), (main, 0))
         self.assertEqual(service_in(status, "s")["state"], "stopped")
         self.assertEqual(pid1.stop(), 0)
 
     def test_backlog(self):
-        """Five thousand zombies wait while PID 1 is stopped; signals that were merged into one are not counted on."""
-        number = 500 if is_sanitized() else 5000
+        """Thousands of zombies wait while PID 1 is stopped; signals that were merged into one are not counted on."""
+        number = 2000 if is_sanitized() else 5000
         fifo = self.fifo()
         pid1 = self.start([MAIN, script("s", f"await {fifo} orphans {number} 0 pause")])
         pid1.wait_state("m", "ready")

@@ -33,7 +33,8 @@ class Answers(Case):
             self.assertIsInstance(status[name], kind, name)
         self.assertEqual(status["guest"] | {"since_ms": 0, "pid": 0},
                          {"name": "windows", "state": "running", "reason": "", "address": "192.168.121.68", "pid": 0,
-                          "rdp": "answering", "boots": 1, "since_ms": 0, "rdp_latency_us": 0, "stop_phase": "none"})
+                          "rdp": "answering", "boots": 1, "since_ms": 0, "rdp_latency_us": 0, "stop_phase": "none",
+                          "probe": "rdp", "probe_state": "answering"})
         # Those that are configured are shown once somebody says that they are in force: test_network.py.
         self.assertEqual((status["forwards"], status["network"], status["reload"]["result"]), ([], {"repairs": 0}, "none"))
         self.assertEqual([(entry["name"], entry["state"], entry["status"]) for entry in status["services"]],
@@ -85,6 +86,25 @@ class Answers(Case):
         self.assertEqual(states, ["starting", "running", "ready", "stopping", "stopped"], seen)
         self.assertIn(("running", "the guest does not answer RDP yet"), seen)
         self.assertEqual(pid1.wait(), 0)
+
+    def test_a_guest_without_rdp(self):
+        """What shows that it is ready is another thing, and has words of its own."""
+        first, second = self.fifo(), self.fifo()
+        pid1 = self.start(script("m", "trap 15 0 0 ready notify X_CASEMENT_GUEST_STATE=running|X_CASEMENT_PROBE=tcp:22 "
+                                 f"await {first} notify X_CASEMENT_PROBE_STATE=answering await {second} "
+                                 "notify X_CASEMENT_PROBE_STATE=closed pause", type="notify", main="yes"))
+        watch = Watch(pid1)
+        waits = watch.until(lambda status: status["guest"]["probe"] == "tcp:22")
+        self.assertEqual((waits["state"], waits["reason"]), ("running", "the guest does not answer on TCP port 22 yet"))
+        self.assertEqual(pid1.ask("health"), "ok\n")
+        release(first)
+        answers = watch.until(lambda status: status["state"] == "ready")
+        self.assertEqual((answers["guest"]["rdp"], answers["guest"]["probe_state"]), ("unknown", "answering"))
+        self.assertIn('casement_probe_state{probe="tcp:22",state="answering"} 1\n', pid1.ask("metrics"))
+        release(second)
+        watch.until(lambda status: status["state"] == "degraded")
+        self.assertEqual(pid1.ask("health"), "fail the guest stopped answering on TCP port 22\n")
+        pid1.stop()
 
     def test_mode(self):
         pid1 = self.start(MAIN)
@@ -141,10 +161,7 @@ class Clients(Case):
 
     def test_thousand_clients(self):
         """1,024 watchers at once: each gets its lines, one more is told why not, and memory stays bounded."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        # It inherits the limit.
+        self.many_files()
         pid1 = self.start(MAIN)
         pid1.wait_state("m", "ready")
         memory = status_field(pid1.pid, "VmRSS")

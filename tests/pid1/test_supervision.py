@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import VICTIM, Case, Watch, children_of, release, script, service, service_in, state_of, wait_until
+from harness import NOBODY, VICTIM, Case, Watch, children_of, release, script, service, service_in, state_of, wait_until
 
 MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
 
@@ -315,12 +315,12 @@ class Restarts(Case):
     def test_fork_fails(self):
         """No process can be made: retried, until it can."""
         pid1 = self.start(script("s", "ready pause", type="notify", backoff="10ms", restart_limit=0),
-                          run_options="-o uid=54321",
-                          stage=["limit", resource.RLIMIT_NPROC, 1, "user", 54321])
+                          run_options=f"-o uid={NOBODY}",
+                          stage=["limit", resource.RLIMIT_NPROC, 1, "user", NOBODY])
         pid1.wait_line(r"error casement: s: no process can be made: Resource temporarily unavailable", count=3)
         self.assertIn("no process: Resource temporarily unavailable", service_in(pid1.status(), "s")["problem"])
         # By the same user: not every root may change another user's limits.
-        subprocess.run(["prlimit", f"--pid={pid1.pid}", "--nproc=100"], user=54321, group=54321, extra_groups=[], check=True)
+        subprocess.run(["prlimit", f"--pid={pid1.pid}", "--nproc=100"], user=NOBODY, group=NOBODY, extra_groups=[], check=True)
         pid1.wait_state("s", "ready")
         self.assertEqual(pid1.stop(), 0)
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -98,6 +99,27 @@ static void do_flood(char **arguments)
 {
 	for (int i = 0; i < number(arguments[0]); i++)
 		say("flood %d %0*d", i, number(arguments[1]), 0);
+}
+
+/* shout: for ever. */
+static void do_shout(char **arguments)
+{
+	char lines[4096];
+
+	(void)arguments;
+	memset(lines, 'x', sizeof(lines));
+	for (size_t i = 1; i < sizeof(lines); i += 2)
+		lines[i] = '\n';
+	while (write(STDOUT_FILENO, lines, sizeof(lines)) > 0)
+		;
+	fail("write");
+}
+
+/* pipe-size BYTES: how much stdout, a pipe, takes before somebody reads. */
+static void do_pipe_size(char **arguments)
+{
+	if (fcntl(STDOUT_FILENO, F_SETPIPE_SZ, number(arguments[0])) < 0)
+		fail("F_SETPIPE_SZ");
 }
 
 static void do_exit(char **arguments)
@@ -282,6 +304,39 @@ static void do_orphans(char **arguments)
 	say("orphans made");
 }
 
+/* breed: orphans for ever, a hundred at a time, the next ones when those have been reaped. */
+static void do_breed(char **arguments)
+{
+	enum { N_ORPHANS = 100 };
+	pid_t *orphans = mmap(NULL, N_ORPHANS * sizeof(*orphans), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)arguments;
+	if (orphans == MAP_FAILED)
+		fail("mmap");
+	for (;;) {
+		pid_t parent = fork();
+
+		for (int i = 0; parent == 0 && i < N_ORPHANS; i++) {
+			pid_t orphan = fork();
+
+			if (orphan < 0)
+				fail("fork");
+			if (orphan == 0)
+				_exit(0);
+			orphans[i] = orphan;
+		}
+		if (parent == 0)
+			_exit(0);
+		if (parent < 0 || waitpid(parent, NULL, 0) < 0)
+			fail("fork");
+		for (int i = 0; i < N_ORPHANS; i++) {
+			while (kill(orphans[i], 0) == 0)
+				sleep_ms(1);
+		}
+	}
+}
+
 /* Until somebody opens the other end of a FIFO. */
 static void do_await(char **arguments)
 {
@@ -358,6 +413,8 @@ static const struct command commands[] = {
 	{ "say", 1, do_say },
 	{ "print", 1, do_print },
 	{ "flood", 2, do_flood },
+	{ "shout", 0, do_shout },
+	{ "pipe-size", 1, do_pipe_size },
 	{ "exit", 1, do_exit },
 	{ "raise", 1, do_raise },
 	{ "sleep", 1, do_sleep },
@@ -367,6 +424,7 @@ static const struct command commands[] = {
 	{ "trap", 3, do_trap },
 	{ "pause", 0, do_pause },
 	{ "orphans", 2, do_orphans },
+	{ "breed", 0, do_breed },
 	{ "await", 1, do_await },
 	{ "open", 1, do_open },
 	{ "close", 1, do_close },
@@ -382,6 +440,7 @@ static const struct command commands[] = {
 	{ "notify-fds", 1, do_notify_fds },
 	{ "notify-from-child", 1, do_notify_from_child },
 	{ "feed", 2, do_feed },
+	{ "babble", 0, do_babble },
 	{ "table", 1, do_table },
 	{ "table-from-child", 1, do_table_from_child },
 	{ "count", 2, do_count },

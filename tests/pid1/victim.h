@@ -29,6 +29,7 @@ void do_notify_size(char **arguments);
 void do_notify_fds(char **arguments);
 void do_notify_from_child(char **arguments);
 void do_feed(char **arguments);
+void do_babble(char **arguments);
 void do_table(char **arguments);
 void do_table_from_child(char **arguments);
 void do_count(char **arguments);

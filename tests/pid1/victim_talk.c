@@ -119,6 +119,31 @@ void do_feed(char **arguments)
 	}
 }
 
+/* babble: for ever, datagrams with many fields, as many at once as the kernel takes; STATUS counts
+ * them. */
+void do_babble(char **arguments)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int size = 1 << 24;
+	char bytes[2048];
+
+	(void)arguments;
+	if (!path || fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		fail("NOTIFY_SOCKET");
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		fail(path);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = "A=\n"[i % 3];
+	for (unsigned i = 0;; i++) {
+		bytes[snprintf(bytes, sizeof(bytes), "STATUS=%010u", i)] = '\n';
+		if (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0)
+			fail("send");
+	}
+}
+
 static void show_status_lines(const char *prefixes)
 {
 	FILE *file = fopen("/proc/self/status", "re");

@@ -118,11 +118,12 @@ class Network:
 class Container:
     """One container of casement. It is created by the constructor and started by start()."""
 
-    def __init__(self, network, *, disk=None, environment=None, devices=DEVICES, capabilities=("NET_ADMIN",), options=(),
+    def __init__(self, network, *, disk=None, storage=None, environment=None, devices=DEVICES, capabilities=("NET_ADMIN",), options=(),
                  command=(), image=IMAGE):
         self.name = f"{PREFIX}-{next(numbers)}"
         self.network = network
-        self.storage = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir="/var/tmp"))
+        self.own_storage = not storage
+        self.storage = storage or pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir="/var/tmp"))
         self.storage.chmod(0o755)
         self._address = None
         try:
@@ -136,7 +137,7 @@ class Container:
                    *(word for key, value in variables.items() if value is not None for word in ("-e", f"{key}={value}")),
                    *options, image, *command)
         except BaseException:
-            shutil.rmtree(self.storage, ignore_errors=True)
+            self.remove_storage()
             raise
 
     @property
@@ -153,7 +154,11 @@ class Container:
 
     def remove(self):
         docker("rm", "-f", "-v", self.name, check=False)
-        shutil.rmtree(self.storage, ignore_errors=True)
+        self.remove_storage()
+
+    def remove_storage(self):
+        if self.own_storage:
+            shutil.rmtree(self.storage, ignore_errors=True)
 
     # What it is and says
 

@@ -107,6 +107,19 @@ class PauseTest(harness.SystemTest):
         self.assertEqual(guest.stop(), 0, guest.logs())
 
 
+class SecondChanceTest(harness.SystemTest):
+    def test_libvirtd_that_failed_for_good(self):
+        """The container ends, and yet the guest shuts down by its button: for that libvirtd is started once more."""
+        guest = self.container(environment={"CASEMENT_SERVICE_LIBVIRTD_RESTART_LIMIT": "1"}).start()
+        guest.wait_ready()
+        os.kill(guest.process("libvirtd"), signal.SIGKILL)
+        self.assertEqual(guest.wait_exit(60), 12, guest.logs())
+        self.assertRegex(guest.logs(), "error casement: libvirtd failed for good: killed by SIGKILL")
+        self.assertRegex(guest.logs(), "libvirtd failed for good, but the guest's end needs it: starting it again")
+        self.assertRegex(guest.logs(), r"QEMU \(pid \d+\) exited with 0")
+        self.assertIn("power button pressed", guest.events())
+
+
 class AgainTest(harness.SystemTest):
     def test_on_crash_and_on_poweroff(self):
         """The container stays, and the guest is booted again; docker stop ends it as ever."""

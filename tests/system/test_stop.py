@@ -1,4 +1,6 @@
 """How a container ends: the power button, the deadline, the guest's own will; and how it starts again."""
+import os
+import re
 import time
 import unittest
 
@@ -62,6 +64,23 @@ class StopTest(harness.SystemTest):
 
 
 class StartAgainTest(harness.SystemTest):
+    def test_a_deaf_guest_is_saved_and_goes_on(self):
+        guest = self.container(environment={"CASEMENT_STOP_TIMEOUT": "2s", "CASEMENT_STOP_ON_DEADLINE": "save"}).start()
+        guest.wait_ready()
+        guest.control("hang")
+        self.assertEqual(guest.stop(), 0, guest.logs())
+        self.assertIn("the guest did not stop by the deadline and was saved; the next start resumes it", guest.logs())
+        self.assertIn("windows.qcow2.state.manifest", os.listdir(guest.disk.parent))
+        # 2 s for the guest, 60 s to save it, and what the rest takes.
+        self.assertGreater(int(re.search(r"a stop may take (\d+) s", guest.logs())[1]), 2 + 60)
+        guest.start()
+        guest.wait_ready()
+        with guest.rdp() as connection:
+            harness.echo(connection)
+        self.assertIn("is resumed from its saved state", guest.logs())
+        self.assertEqual(guest.events().count("booting"), 1)
+        self.assertEqual([name for name in os.listdir(guest.disk.parent) if ".state" in name], [])
+
     def test_docker_restart(self):
         guest = self.container().start()
         guest.wait_ready()

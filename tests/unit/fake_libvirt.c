@@ -4,6 +4,7 @@
 
 #include <libvirt/virterror.h>
 #include <pthread.h>
+#include <sys/statvfs.h>
 
 #define MAX_IDS 32
 
@@ -274,13 +275,14 @@ int virDomainGetState(virDomain *domain, int *state, int *reason, unsigned flags
 
 char *virDomainGetXMLDesc(virDomain *domain, unsigned flags)
 {
-	char text[256];
+	char text[512];
 
 	(void)domain;
 	(void)flags;
-	snprintf(text, sizeof(text), "<domain><devices><channel><target name='org.qemu.guest_agent.0' state='%s'/></channel>"
+	snprintf(text, sizeof(text), "<domain><devices><disk><source file='/other'/><target dev='sdb'/></disk>"
+				     "<disk><source %s='/disk'/><target dev='sda'/></disk><channel><target name='org.qemu.guest_agent.0' state='%s'/></channel>"
 				     "</devices></domain>",
-		 fake.agent ? "connected" : "disconnected");
+		 fake.no_file ? "dev" : "file", fake.agent ? "connected" : "disconnected");
 	return strdup(text);
 }
 
@@ -292,6 +294,16 @@ int virDomainGetDiskErrors(virDomain *domain, virDomainDiskError *errors, unsign
 		return 0;
 	errors[0] = (virDomainDiskError){ strdup("sda"), VIR_DOMAIN_DISK_ERROR_NO_SPACE };
 	return 1;
+}
+
+/* Of the file systems the test decides, too. */
+int statvfs(const char *path, struct statvfs *ret_status)
+{
+	*ret_status = (struct statvfs){ .f_frsize = 4096, .f_blocks = (1 << 30) / 4096 };
+	/* What is root's alone, and what is another disk's, does not count. */
+	ret_status->f_bfree = ret_status->f_blocks;
+	ret_status->f_bavail = (streq(path, "/disk") ? fake.room : 1 << 30) / 4096;
+	return 0;
 }
 
 virDomain *virDomainDefineXMLFlags(virConnect *connect, const char *xml, unsigned flags)
@@ -331,7 +343,36 @@ int virDomainShutdownFlags(virDomain *domain, unsigned flags)
 int virDomainResume(virDomain *domain)
 {
 	(void)domain;
-	return call("resume");
+	if (call("resume"))
+		return -1;
+	fake.state = VIR_DOMAIN_RUNNING;
+	return 0;
+}
+
+int virDomainSaveFlags(virDomain *domain, const char *to, const char *xml, unsigned flags)
+{
+	FILE *file;
+
+	(void)domain;
+	if (call(xml || flags ? "a save nobody wanted" : "save"))
+		return -1;
+	file = fake.no_state ? NULL : fopen(to, "we");
+	if (file) {
+		fputs("memory", file);
+		fclose(file);
+	}
+	return 0;
+}
+
+int virDomainRestoreFlags(virConnect *connect, const char *from, const char *xml, unsigned flags)
+{
+	(void)connect;
+	(void)from;
+	if (call(xml || flags != VIR_DOMAIN_SAVE_PAUSED ? "a restore nobody wanted" : "restore"))
+		return -1;
+	fake.state = VIR_DOMAIN_PAUSED;
+	fake.reason = VIR_DOMAIN_PAUSED_MIGRATION;
+	return 0;
 }
 
 int virDomainPMWakeup(virDomain *domain, unsigned flags)

@@ -6,6 +6,7 @@
 
 #include <libvirt/libvirt.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define FAKE_CALLS 64
 
@@ -16,8 +17,11 @@ struct fake_libvirt {
 	int reason;
 	bool agent;      /* connected */
 	bool disk_full;
+	bool no_file;    /* the disk is none */
+	uint64_t room;   /* bytes of the gigabyte where it is */
 	bool gated;      /* every call waits in fake_libvirt_pass() */
 	const char *gated_call; /* only a call of that name does; NULL: any */
+	bool no_state;   /* a save writes none */
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */
 	const char *fail_call; /* only a call of that name does; NULL: any */
 	const char *break_call; /* a call of that name breaks the connection; NULL: none */

@@ -17,7 +17,7 @@ static struct config config;
 static struct plan plan;
 static struct keeper keeper;
 static char run_directory[64], boots_path[96];
-static struct keeper_paths paths = { "fake:///", run_directory, run_directory, boots_path };
+static struct keeper_paths paths = { "fake:///", run_directory, run_directory, boots_path, "/nowhere" };
 
 /* As if the storage had been found: keeper_prepare() has nothing left to do. */
 static void make_plan(void)

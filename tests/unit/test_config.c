@@ -35,6 +35,8 @@ static void test_empty(void **state)
 	assert_int_equal(config->network.source, CLIENT_MASQUERADE);
 	assert_int_equal(config->network.on_remove, ON_REMOVE_CLOSE);
 	assert_int_equal(config->stop.timeout, 110000);
+	assert_int_equal(config->stop.on_deadline, ON_DEADLINE_DESTROY);
+	assert_int_equal(config->stop.save_timeout, 60000);
 	assert_int_equal(config->stop.resend, 5000);
 	assert_int_equal(config->log.level, 6);
 	assert_int_equal(config->log.format, LOG_FORMAT_TEXT);
@@ -378,6 +380,8 @@ static void test_syntax(void **state)
 	       "c:1: [] name: there is no section []\n"
 	       "c:3: [] cpus: there is no section []\n"
 	       "c:6: [guest] : there is no such key; `casement --keys` lists them\n");
+	refuse(*state, "[guest]\nxml = /x\n[stop]\non-deadline = save\n",
+	       "c:4: [stop] on-deadline: save does not work with [guest] xml\n");
 	refuse(*state, "[guest ;]\n", "c:1: is neither a [section] nor a key = value line\n");
 	refuse(*state, "last line", "c:1: is neither a [section] nor a key = value line\n");
 }

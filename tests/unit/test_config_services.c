@@ -121,7 +121,7 @@ static void test_others(void **state)
 		     "ipv6 = no\nforwards = 22/tcp 80:8080/tcp\n"
 		     "keep = 9100/tcp\nsource = preserve\non-remove = keep\n"
 		     "[stop]\ntimeout = 0\nresend = 100ms\nagent = yes\n"
-		     "[health]\nrdp-port = 1\nrdp-interval = 1s\nrdp-timeout = 100ms\nrdp-failures "
+		     "[health]\nprobe = tcp:65535\nrdp-port = 1\nrdp-interval = 1s\nrdp-timeout = 100ms\nrdp-failures "
 		     "= 1000\n"
 		     "[log]\nlevel = debug\nformat = json\n"
 		     "[device /dev/a]\ngroup = g\nmode = 0660\nrequired = kvm\n"
@@ -141,6 +141,8 @@ static void test_others(void **state)
 	assert_int_equal(config->stop.timeout, 0);
 	assert_int_equal(config->stop.resend, 100);
 	assert_true(config->stop.agent);
+	assert_int_equal(config->health.probe.kind, PROBE_BY_TCP);
+	assert_int_equal(config->health.probe.port, 65535);
 	assert_int_equal(config->health.rdp_port, 1);
 	assert_int_equal(config->health.rdp_interval, 1000);
 	assert_int_equal(config->health.rdp_timeout, 100);
@@ -319,6 +321,44 @@ static void test_bad_values(void **state)
 	       "30: [service s] environment: \"'A\" has an unclosed quote\n");
 }
 
+static void test_probe(void **state)
+{
+	static const struct {
+		const char *text, *error; /* NULL: it is one */
+	} cases[] = {
+		{ "rdp", NULL },
+		{ "agent", NULL },
+		{ "none", NULL },
+		{ "tcp:1", NULL },
+		{ "tcp:65535", NULL },
+		{ "tcp", "has no port from 1 to 65535 behind tcp: write tcp:22, for instance" },
+		{ "tcp:", "has no port from 1 to 65535 behind tcp: write tcp:22, for instance" },
+		{ "tcp:0", "has no port from 1 to 65535 behind tcp: write tcp:22, for instance" },
+		{ "tcp:65536", "has no port from 1 to 65535 behind tcp: write tcp:22, for instance" },
+		{ "tcp: 22", "has no port from 1 to 65535 behind tcp: write tcp:22, for instance" },
+		{ "tcp:22/tcp", "has no port from 1 to 65535 behind tcp: write tcp:22, for instance" },
+		{ "tcpdump", "is none of: rdp, tcp:PORT, agent, none" },
+		{ "RDP", "is none of: rdp, tcp:PORT, agent, none" },
+		{ "", "is none of: rdp, tcp:PORT, agent, none" },
+	};
+	char text[128], message[256], buffer[PROBE_CHOICE_SIZE];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(text, sizeof(text), "[health]\nprobe = %s\n", cases[i].text);
+		if (cases[i].error) {
+			snprintf(message, sizeof(message), "2: [health] probe: \"%s\" %s\n",
+				 cases[i].text, cases[i].error);
+			refuse(*state, text, message);
+			continue;
+		}
+		struct config *config = load(*state, text);
+
+		/* It is told to PID 1 as it is written here. */
+		assert_string_equal(probe_choice_text(&config->health.probe, buffer), cases[i].text);
+		config_free(config);
+	}
+}
+
 /* Without a pause there would be hundreds of restarts a second, without stop-timeout no SIGKILL
  * ever. */
 static void test_shortest(void **state)
@@ -476,13 +516,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_guest),     TEST(test_others),
-		TEST(test_service),   TEST(test_service_defaults),
-		TEST(test_after_end), TEST(test_bad_values),
-		TEST(test_shortest),  TEST(test_sort),
-		TEST(test_disabled),  TEST(test_cycle),
-		TEST(test_relations), TEST(test_limits),
-		TEST(test_keys),      TEST(test_unset),
+		TEST(test_guest),      TEST(test_others),
+		TEST(test_service),    TEST(test_service_defaults),
+		TEST(test_after_end),  TEST(test_bad_values),
+		TEST(test_probe),      TEST(test_shortest),
+		TEST(test_sort),       TEST(test_disabled),
+		TEST(test_cycle),      TEST(test_relations),
+		TEST(test_limits),     TEST(test_keys),
+		TEST(test_unset),
 	};
 
 	return cmocka_run_group_tests_name("config_services", tests, NULL, NULL);

@@ -110,6 +110,47 @@ static void only_failures_in_a_row_degrade(void **state)
 	assert_int_equal(health.state, RDP_ANSWERING);
 }
 
+/* What is told by itself is not asked for, but for one that is gone, as often as it may fail. */
+static void what_is_told_is_not_asked_for(void **state)
+{
+	struct health_config agent = config;
+	struct health health;
+	int64_t now = 100;
+
+	(void)state;
+	agent.probe.kind = PROBE_BY_AGENT;
+	health_init(&health, &agent);
+	health_news(&health, 5);
+	assert_true(health_next(&health) == INT64_MAX); /* the guest does not run */
+	health_start(&health, false, now);
+	assert_int_equal(health_next(&health), now);
+	health_result(&health, PROBE_SILENT, now, now);
+	assert_int_equal(health.state, RDP_CLOSED);
+	assert_true(health_next(&health) == INT64_MAX);
+	health_news(&health, 5000);
+	assert_int_equal(health_next(&health), 5000);
+	health_result(&health, PROBE_ANSWERED, 5000, 5000);
+	assert_int_equal(health.state, RDP_ANSWERING);
+	assert_true(health_next(&health) == INT64_MAX);
+	health_news(&health, 9000);
+	for (unsigned i = 1; i < agent.rdp_failures; i++) {
+		now = health_next(&health);
+		health_result(&health, PROBE_SILENT, now, now);
+		assert_int_equal(health.state, RDP_ANSWERING);
+		assert_int_equal(health_next(&health), now + 1000);
+	}
+	now = health_next(&health);
+	health_result(&health, PROBE_SILENT, now, now);
+	assert_int_equal(health.state, RDP_CLOSED);
+	assert_true(health_next(&health) == INT64_MAX);
+	/* One that is asked for goes on as it did. */
+	health_init(&health, &config);
+	health_start(&health, false, 0);
+	health_result(&health, PROBE_ANSWERED, 0, 0);
+	health_news(&health, 7);
+	assert_int_equal(health_next(&health), 30000);
+}
+
 static void a_slow_attempt_is_followed_at_once(void **state)
 {
 	struct health health = started(0);
@@ -144,6 +185,7 @@ int main(void)
 		cmocka_unit_test(immediate_failures_do_not_spin),
 		cmocka_unit_test(answering_is_probed_rarely),
 		cmocka_unit_test(only_failures_in_a_row_degrade),
+		cmocka_unit_test(what_is_told_is_not_asked_for),
 		cmocka_unit_test(a_slow_attempt_is_followed_at_once),
 		cmocka_unit_test(a_reboot_forgets_a_pause_does_not),
 	};

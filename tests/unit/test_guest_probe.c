@@ -23,6 +23,7 @@ static int listener;
 static struct sockaddr_in address;
 static struct heard heard;
 static struct probe probe;
+static bool connect_only;
 
 static int set_up(void **state)
 {
@@ -32,6 +33,7 @@ static int set_up(void **state)
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	heard = (struct heard){ .done = false };
+	connect_only = false;
 	return bind(listener, (const struct sockaddr *)&address, length) || listen(listener, 4) ||
 	       getsockname(listener, (struct sockaddr *)&address, &length);
 }
@@ -64,6 +66,7 @@ static void run(unsigned connect_timeout, unsigned timeout)
 
 	assert_int_equal(timer_init(&timer, on_timer, NULL), 0);
 	probe_init(&probe, address.sin_addr, ntohs(address.sin_port), "lo", on_probe, NULL);
+	probe.connect_only = connect_only;
 	probe_begin(&probe, connect_timeout, timeout, now_ms());
 	while (probe.phase != PROBE_IDLE) {
 		timer_set(&timer, probe_deadline(&probe));
@@ -158,6 +161,43 @@ static void a_silent_server(void **state)
 	assert_in_range(heard.latency, 100000, 10000000); /* not before its time was over */
 }
 
+/* Without a word: what listens there may not be one for questions. */
+static void an_accepted_connection(void **state)
+{
+	struct server server = { .n = 0, .hold = true, .after = -1 };
+	pthread_t thread;
+
+	(void)state;
+	connect_only = true;
+	assert_int_equal(pthread_create(&thread, NULL, serve, &server), 0);
+	run(1000, 1000);
+	pthread_join(thread, NULL);
+	assert_int_equal(heard.result, PROBE_ANSWERED);
+	assert_int_equal(server.request_size, 0); /* it was closed at once, and in order */
+}
+
+/* A server that speaks first and does not let go: it is not waited for. */
+static void an_accepted_connection_that_is_held(void **state)
+{
+	int64_t before = now_ms();
+
+	(void)state;
+	connect_only = true;
+	run(1000, 60000);
+	assert_int_equal(heard.result, PROBE_ANSWERED);
+	assert_in_range(now_ms() - before, 0, 20000);
+}
+
+static void a_refused_connection(void **state)
+{
+	(void)state;
+	connect_only = true;
+	close(listener);
+	listener = -1;
+	run(1000, 1000);
+	assert_int_equal(heard.result, PROBE_REFUSED);
+}
+
 static void nobody_listens(void **state)
 {
 	(void)state;
@@ -207,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_answer_in_pieces), TEST(another_server),    TEST(a_server_that_hangs_up), TEST(a_silent_server),
+		TEST(an_accepted_connection), TEST(an_accepted_connection_that_is_held), TEST(a_refused_connection),
 		TEST(nobody_listens),	   TEST(nobody_is_there),   TEST(no_such_interface),      TEST(an_aborted_probe_says_nothing),
 	};
 

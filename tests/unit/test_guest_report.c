@@ -44,7 +44,7 @@ static const char *heard(void)
 }
 
 static const struct report_facts running = {
-	.known = true, .state = GUEST_RUNNING, .pid = 71, .address = "192.168.121.68", .rdp = RDP_ANSWERING,
+	.known = true, .state = GUEST_RUNNING, .pid = 71, .address = "192.168.121.68", .probe_state = RDP_ANSWERING,
 	.latency = 1000, .boots = 1, .status = "the guest runs; RDP answers", .ready = true,
 };
 
@@ -56,14 +56,14 @@ static void everything_first_then_changes(void **state)
 	(void)state;
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_GUEST_REASON=\nX_CASEMENT_GUEST_PID=71\n"
-				     "X_CASEMENT_GUEST_ADDRESS=192.168.121.68\nX_CASEMENT_RDP=answering\nX_CASEMENT_BOOTS=1\n"
+				     "X_CASEMENT_GUEST_ADDRESS=192.168.121.68\nX_CASEMENT_PROBE=rdp\nX_CASEMENT_RDP=answering\nX_CASEMENT_BOOTS=1\n"
 				     "X_CASEMENT_STOP_PHASE=none\nX_CASEMENT_RDP_LATENCY_US=1000\nREADY=1\n"
 				     "STATUS=the guest runs; RDP answers\n");
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "");
 	facts.state = GUEST_PAUSED;
 	strcpy(facts.reason, "ENOSPC");
-	facts.rdp = RDP_UNKNOWN;
+	facts.probe_state = RDP_UNKNOWN;
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "X_CASEMENT_GUEST_STATE=paused\nX_CASEMENT_GUEST_REASON=ENOSPC\nX_CASEMENT_RDP=unknown\n");
 	facts.reason[0] = '\0';
@@ -71,6 +71,25 @@ static void everything_first_then_changes(void **state)
 	facts.phase = STOP_BUTTON;
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "X_CASEMENT_GUEST_REASON=\nX_CASEMENT_STOP_PHASE=button\nSTOPPING=1\n");
+}
+
+/* What RDP does is not known then. */
+static void another_probe_is_not_called_rdp(void **state)
+{
+	struct report report = { .sent = false };
+	struct report_facts facts = running;
+	const char *text;
+
+	(void)state;
+	facts.probe = (struct probe_choice){ PROBE_BY_TCP, 8080 };
+	facts.latency = 0;
+	report_send(&report, &facts);
+	text = heard();
+	assert_non_null(strstr(text, "\nX_CASEMENT_PROBE=tcp:8080\nX_CASEMENT_PROBE_STATE=answering\n"));
+	assert_null(strstr(text, "X_CASEMENT_RDP"));
+	facts.probe_state = RDP_CLOSED;
+	report_send(&report, &facts);
+	assert_string_equal(heard(), "X_CASEMENT_PROBE_STATE=closed\n");
 }
 
 /* A successor knows nothing at first, and must not take back what its predecessor said. */
@@ -164,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(everything_first_then_changes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(another_probe_is_not_called_rdp, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_about_the_guest_until_it_is_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(small_differences_of_latency_wake_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(text_stays_text, set_up, tear_down),

@@ -12,6 +12,8 @@
 
 static const struct stop_config config = { .timeout = TIMEOUT, .resend = 5000, .agent = false };
 static const struct stop_config config_agent = { .timeout = TIMEOUT, .resend = 5000, .agent = true };
+static const struct stop_config config_save = { .timeout = TIMEOUT, .resend = 5000, .on_deadline = ON_DEADLINE_SAVE,
+						.save_timeout = 60000 };
 static const struct stop_view running = { .target = STOP_TARGET_RUNNING, .libvirt = true, .process = true };
 static const struct stop_view running_agent = { STOP_TARGET_RUNNING, .libvirt = true, .agent = true, .process = true };
 static const struct stop_view busy = { .target = STOP_TARGET_RUNNING, .busy = true, .process = true };
@@ -261,6 +263,100 @@ static void a_reboot_is_no_lingering(void **state)
 	EXPECT(stop, running, T0 + 10000, BUTTON);
 }
 
+static void saves_at_the_deadline(void **state)
+{
+	struct stop stop = begun(&config_save);
+	int64_t now = T0 + TIMEOUT;
+
+	(void)state;
+	EXPECT(stop, running, now - 1, BUTTON);
+	EXPECT(stop, running, now, SAVE);
+	assert_int_equal(stop.phase, STOP_SAVE);
+	/* Its time is its own: no press, and no second for a call that is under way. */
+	EXPECT(stop, busy, now + 59999, WAIT);
+	assert_int_equal(stop_next(&stop, &busy), now + 60000);
+	EXPECT(stop, busy, now + 60000, TERM);
+	assert_int_equal(stop.phase, STOP_DESTROY_GRACEFUL);
+	EXPECT(stop, busy, now + 65000, KILL);
+	EXPECT(stop, busy, now + 67000, KILL);
+	EXPECT(stop, busy, now + 68500, LEAVE);
+	/* Paused guests have a memory, too. */
+	stop = begun(&config_save);
+	EXPECT(stop, paused, now, SAVE);
+}
+
+static void destroys_what_is_not_saved(void **state)
+{
+	struct stop stop = begun(&config_save);
+	int64_t now = T0 + TIMEOUT;
+
+	(void)state;
+	EXPECT(stop, running, now, SAVE);
+	stop_not_saved(&stop, now + 10);
+	assert_int_equal(stop_next(&stop, &running), now + 10);
+	EXPECT(stop, running, now + 10, DESTROY_GRACEFUL);
+	EXPECT(stop, running, now + 11, WAIT); /* once */
+}
+
+static void a_saved_guest_is_left_alone(void **state)
+{
+	struct stop stop = begun(&config_save);
+	int64_t now = T0 + TIMEOUT;
+
+	(void)state;
+	EXPECT(stop, running, now, SAVE);
+	stop_saved(&stop, now + 500);
+	EXPECT(stop, running, now + 500, WAIT); /* its end was not heard of yet */
+	assert_int_equal(stop_next(&stop, &running), now + 10500);
+	EXPECT(stop, dying, now + 501, WAIT);
+	/* Unless its QEMU does not go. */
+	EXPECT(stop, dying_alone, now + 10500, TERM);
+}
+
+static void saves_only_what_it_can(void **state)
+{
+	static const struct stop_view *const not_now[] = { &no_libvirt, &unknown_process };
+	int64_t now = T0 + TIMEOUT;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct stop stop = begun(&config_save);
+
+		assert_int_equal(stop_order(&stop, not_now[i], now), STOP_ORDER_TERM);
+		EXPECT(stop, running, now + 1, WAIT);
+	}
+	struct stop stop = begun(&config_save);
+	EXPECT(stop, asleep, now, DESTROY_GRACEFUL);
+	stop = begun(&config_save);
+	EXPECT(stop, dying, now, DESTROY_GRACEFUL);
+	/* A press that is under way gets its moment. */
+	stop = begun(&config_save);
+	EXPECT(stop, busy, now, WAIT);
+	EXPECT(stop, running, now + 5, SAVE);
+	/* Never unasked. */
+	stop_init(&stop, &config_save);
+	stop_linger(&stop, T0);
+	EXPECT(stop, running, T0 + 10000, DESTROY_GRACEFUL);
+}
+
+static void hurry_saves_and_hurry_again_does_not(void **state)
+{
+	struct stop stop = begun(&config_save);
+
+	(void)state;
+	EXPECT(stop, running, T0, BUTTON);
+	stop_hurry(&stop, T0 + 300);
+	EXPECT(stop, running, T0 + 300, SAVE);
+	EXPECT(stop, busy, T0 + 400, WAIT);
+	stop_hurry(&stop, T0 + 400);
+	EXPECT(stop, busy, T0 + 400, TERM);
+	/* Both before anything could be done. */
+	stop = begun(&config_save);
+	stop_hurry(&stop, T0 + 300);
+	stop_hurry(&stop, T0 + 300);
+	EXPECT(stop, running, T0 + 300, DESTROY_GRACEFUL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +374,11 @@ int main(void)
 		cmocka_unit_test(hurry_means_now),
 		cmocka_unit_test(lingering_qemu_is_ended),
 		cmocka_unit_test(a_reboot_is_no_lingering),
+		cmocka_unit_test(saves_at_the_deadline),
+		cmocka_unit_test(destroys_what_is_not_saved),
+		cmocka_unit_test(a_saved_guest_is_left_alone),
+		cmocka_unit_test(saves_only_what_it_can),
+		cmocka_unit_test(hurry_saves_and_hurry_again_does_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,11 @@ static const struct verdict_case cases[] = {
 	{ "virsh destroy", { .up = true, .stopped = STOPPED_DESTROYED, .status_known = true }, EXIT_GUEST_DESTROYED,
 	  "another client" },
 	{ "virsh managedsave", { .up = true, .stopped = STOPPED_SAVED }, EXIT_GUEST_OFF, "saved" },
+	{ "saved by us", { .up = true, .saved = true, .stopped = STOPPED_SAVED, .gone = true }, EXIT_GUEST_OFF,
+	  "was saved; the next start resumes it" },
+	{ "saved by us at the last moment", { .up = true, .saved = true, .destroyed = true, .shutdown = SHUTDOWN_BY_HOST, .gone = true },
+	  EXIT_GUEST_OFF, "was saved; the next start resumes it" },
+	{ "saved in vain", { .up = true, .destroyed = true, .stopped = STOPPED_SAVED }, EXIT_GUEST_DESTROYED, "was destroyed" },
 	{ "nothing at all", { .up = false }, EXIT_GUEST_OFF, "no guest" },
 };
 
@@ -96,6 +101,9 @@ static void waits_for_late_witnesses(void **state)
 	/* With a signal there is nothing to ask. */
 	evidence.status = KILLED(SIGKILL);
 	assert_true(verdict_ready(&evidence, 0));
+	/* Its state is being written: whatever they say, and however long it takes. */
+	evidence.saving = true;
+	assert_false(verdict_ready(&evidence, 60000));
 	/* Without PID 1 nobody tells a status. */
 	evidence = (struct evidence){ .up = true, .stopped = STOPPED_FAILED };
 	assert_true(verdict_ready(&evidence, 0));

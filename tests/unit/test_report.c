@@ -80,7 +80,7 @@ static void test_golden(void **state)
 		 "\"guest\":{\"name\":\"windows\",\"state\":\"running\",\"reason\":\"\","
 		 "\"address\":\"192.168.121.68\","
 		 "\"pid\":500,\"rdp\":\"answering\",\"boots\":1,\"since_ms\":3,\"rdp_latency_us\":"
-		 "1500,\"stop_phase\":\"none\"},"
+		 "1500,\"stop_phase\":\"none\",\"probe\":\"rdp\",\"probe_state\":\"answering\"},"
 		 "\"forwards\":[{\"proto\":\"tcp\",\"listen\":\"3389\",\"guest\":\"192.168.121.68:"
 		 "3389\",\"packets_in\":1,\"bytes_in\":20,\"packets_out\":300,\"bytes_out\":4000},"
 		 "{\"proto\":\"udp\",\"listen\":\"5000-5010\",\"guest\":\"192.168.121.68:6000-"
@@ -132,6 +132,25 @@ static void test_dead_guest(void **state)
 	status_has(f, "guest.signal", "");
 	supervisor_reaped(&f->supervisor, 501, EXITED(3), f->now);
 	status_has(f, "guest.exit_code", "3");
+}
+
+/* What RDP does is not known where something else is probed. */
+static void test_probe(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_guest(f);
+	says(f, M, "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_RDP=answering\nX_CASEMENT_RDP_LATENCY_US=9");
+	status_has(f, "guest.probe", "\"rdp\"");
+	status_has(f, "guest.probe_state", "\"answering\"");
+	says(f, M, "X_CASEMENT_PROBE=tcp:8080\nX_CASEMENT_PROBE_STATE=closed");
+	status_has(f, "guest.rdp", "\"unknown\"");
+	status_has(f, "guest.rdp_latency_us", "0");
+	status_has(f, "guest.probe", "\"tcp:8080\"");
+	status_has(f, "guest.probe_state", "\"closed\"");
+	status_has(f, "state", "\"running\"");
+	says(f, M, "X_CASEMENT_PROBE_STATE=nonsense");
+	status_has(f, "guest.probe_state", "\"closed\"");
 }
 
 static void test_services(void **state)
@@ -349,7 +368,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		REPORT_TEST(test_golden),      REPORT_TEST(test_nothing_yet),
-		REPORT_TEST(test_dead_guest),  REPORT_TEST(test_services),
+		REPORT_TEST(test_dead_guest),  REPORT_TEST(test_probe),
+		REPORT_TEST(test_services),
 		REPORT_TEST(test_worst),       REPORT_TEST(test_reload),
 		REPORT_TEST(test_words),       REPORT_TEST(test_metrics),
 		REPORT_TEST(test_metrics_cut),

@@ -416,8 +416,9 @@ static void test_stop_settings(void **state)
 	f->config.stop_timeout = 2147483647;
 	put_into(f, SERVICE_READY);
 	f->service.stop_value = 2147483647;
+	f->service.stop_extra = 2147483647;
 	event(f, SERVICE_STOP, T0);
-	assert_true(f->service.deadline == T0 + INT64_C(4294967294));
+	assert_true(f->service.deadline == T0 + INT64_C(6442450941));
 }
 
 /* No process can be made: that has its wait, but it is no fault of the service's and has no limit.

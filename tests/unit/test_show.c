@@ -137,6 +137,41 @@ static void test_reload(void **state)
 	      "reload     failed 3 s ago: entry 3 is none\n");
 }
 
+/* What is shown of the probe's line: that of the guest's readiness, whatever shows that. */
+static void shows_probe(const char *members, const char *expected)
+{
+	char json[1024], *text = NULL, *line, *end;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	snprintf(json, sizeof(json),
+		 "{\"version\":\"1\",\"state\":\"ready\",\"reason\":\"\",\"guest\":{\"state\":"
+		 "\"running\",%s\"rdp_latency_us\":4200,\"stop_phase\":\"none\"},\"services\":[]}",
+		 members);
+	assert_int_equal(show_status(out, json, false), 0);
+	fclose(out);
+	line = strchr(strstr(text, "\nguest ") + 1, '\n') + 1;
+	end = strchr(line, '\n');
+	assert_non_null(end);
+	*end = '\0';
+	assert_string_equal(line, expected);
+	free(text);
+}
+
+static void test_probe(void **state)
+{
+	(void)state;
+	shows_probe("\"rdp\":\"answering\",", "rdp        answering in 4.2 ms");
+	shows_probe("\"rdp\":\"closed\",\"probe\":\"rdp\",\"probe_state\":\"closed\",",
+		    "rdp        closed");
+	shows_probe("\"rdp\":\"unknown\",\"probe\":\"tcp:65535\",\"probe_state\":\"answering\",",
+		    "tcp:65535  answering");
+	shows_probe("\"rdp\":\"unknown\",\"probe\":\"agent\",\"probe_state\":\"closed\",",
+		    "agent      closed");
+	shows_probe("\"rdp\":\"unknown\",\"probe\":\"none\",\"probe_state\":\"unknown\",", "");
+}
+
 static void test_no_status(void **state)
 {
 	FILE *out = fopen("/dev/null", "we");
@@ -153,7 +188,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_amounts),	 cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_forwards), cmocka_unit_test(test_repairs),
-		cmocka_unit_test(test_reload),	 cmocka_unit_test(test_no_status),
+		cmocka_unit_test(test_reload),	 cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_no_status),
 	};
 
 	return cmocka_run_group_tests_name("show", tests, NULL, NULL);

@@ -36,6 +36,42 @@ static void test_hurry(void **state)
 	did(f, "");
 }
 
+/* A guest that is saved at the deadline has its time for that, and the container's stop with it; whoever is in a hurry
+ * twice has not. */
+static void test_save(void **state)
+{
+	struct fixture *f = *state;
+	int64_t without = supervisor_stop_time(&f->supervisor, false);
+
+	f->config.stop.on_deadline = ON_DEADLINE_SAVE;
+	f->config.stop.save_timeout = 30000;
+	assert_int_equal(supervisor_stop_time(&f->supervisor, false), without + 30000);
+	start_with_guest(f);
+	supervisor_stop(&f->supervisor, "SIGTERM", f->now);
+	step(f);
+	did(f, "kill m TERM 60000");
+	pass(f, 60000 + 30000 + 2000 - 1);
+	did(f, "");
+	pass(f, 1);
+	did(f, "kill m KILL 0");
+	again(f);
+	start_with_guest(f);
+	supervisor_stop(&f->supervisor, "SIGINT", f->now);
+	step(f);
+	did(f, "kill m TERM 60000");
+	pass(f, 500);
+	supervisor_hurry(&f->supervisor, f->now);
+	did(f, "kill m QUIT 0");
+	pass(f, 10000);
+	did(f, "");
+	supervisor_hurry(&f->supervisor, f->now);
+	did(f, "kill m QUIT 0");
+	pass(f, 1999);
+	did(f, "");
+	pass(f, 1);
+	did(f, "kill m KILL 0");
+}
+
 static void test_hurry_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -326,13 +362,30 @@ static void test_rest_with_guest(void **state)
 	assert_int_equal(f->supervisor.exit_code, 10);
 }
 
+/* What the keeper says, and what PID 1 makes of it. */
+struct word {
+	const char *text;
+	enum overall_state state;
+	const char *reason, *health;
+};
+
+static void hears(struct fixture *f, const struct word *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		f->now += 10;
+		says(f, M, words[i].text);
+		assert_int_equal(f->supervisor.overall, words[i].state);
+		assert_string_equal(f->supervisor.overall_reason, words[i].reason);
+		if (words[i].health)
+			assert_string_equal(supervisor_health(&f->supervisor), words[i].health);
+		else
+			assert_null(supervisor_health(&f->supervisor));
+	}
+}
+
 static void test_overall(void **state)
 {
-	static const struct {
-		const char *text;
-		enum overall_state state;
-		const char *reason, *health;
-	} cases[] = {
+	static const struct word cases[] = {
 		{ "X_CASEMENT_GUEST_STATE=off", OVERALL_RUNNING, "the guest is off", NULL },
 		{ "X_CASEMENT_GUEST_STATE=starting", OVERALL_RUNNING, "the guest is starting",
 		  NULL },
@@ -351,24 +404,20 @@ static void test_overall(void **state)
 		  "guest crashed: panic", "guest crashed: panic" },
 		{ "X_CASEMENT_GUEST_STATE=stopping", OVERALL_RUNNING, "the guest is stopping",
 		  NULL },
-		/* A reboot: it was up once, and must answer again. */
 		{ "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_RDP=answering", OVERALL_READY, "",
 		  NULL },
+		/* A reboot: what it answered before does not count. */
+		{ "X_CASEMENT_GUEST_STATE=booting\nX_CASEMENT_RDP=unknown\nX_CASEMENT_BOOTS=2",
+		  OVERALL_RUNNING, "the guest is booting", NULL },
+		{ "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_RDP=closed", OVERALL_RUNNING,
+		  "the guest does not answer RDP yet", NULL },
+		{ "X_CASEMENT_RDP=answering", OVERALL_READY, "", NULL },
 	};
 	struct fixture *f = *state;
 
 	says(f, M, "X_CASEMENT_GUEST_STATE=off");
 	start_all(f);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		f->now += 10;
-		says(f, M, cases[i].text);
-		assert_int_equal(f->supervisor.overall, cases[i].state);
-		assert_string_equal(f->supervisor.overall_reason, cases[i].reason);
-		if (cases[i].health)
-			assert_string_equal(supervisor_health(&f->supervisor), cases[i].health);
-		else
-			assert_null(supervisor_health(&f->supervisor));
-	}
+	hears(f, cases, ARRAY_SIZE(cases));
 	assert_true(f->supervisor.overall_since == f->now);
 	/* What is being repaired counts as alive, but not as ready. */
 	dies(f, D, KILLED(SIGKILL));
@@ -376,10 +425,51 @@ static void test_overall(void **state)
 	assert_null(supervisor_health(&f->supervisor));
 }
 
+/* Each kind of probe has words of its own, and none of them speaks of RDP. */
+static void test_probes(void **state)
+{
+	static const struct word cases[] = {
+		{ "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_PROBE=tcp:22", OVERALL_RUNNING,
+		  "the guest does not answer on TCP port 22 yet", NULL },
+		/* RDP is not what was asked about. */
+		{ "X_CASEMENT_RDP=answering", OVERALL_RUNNING,
+		  "the guest does not answer on TCP port 22 yet", NULL },
+		{ "X_CASEMENT_PROBE_STATE=answering", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE=tcp:22", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE_STATE=closed", OVERALL_DEGRADED,
+		  "the guest stopped answering on TCP port 22",
+		  "the guest stopped answering on TCP port 22" },
+		{ "X_CASEMENT_GUEST_STATE=starting", OVERALL_RUNNING, "the guest is starting",
+		  NULL },
+		{ "X_CASEMENT_GUEST_STATE=running", OVERALL_RUNNING,
+		  "the guest does not answer on TCP port 22 yet", NULL },
+		{ "X_CASEMENT_PROBE_STATE=answering", OVERALL_READY, "", NULL },
+		/* A new keeper with a changed configuration. */
+		{ "X_CASEMENT_PROBE=agent", OVERALL_RUNNING, "the guest agent is not connected yet",
+		  NULL },
+		{ "X_CASEMENT_PROBE_STATE=answering", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE_STATE=closed", OVERALL_DEGRADED,
+		  "the guest agent is not connected any more",
+		  "the guest agent is not connected any more" },
+		{ "X_CASEMENT_PROBE=none", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_GUEST_STATE=booting", OVERALL_RUNNING, "the guest is booting", NULL },
+		{ "X_CASEMENT_GUEST_STATE=running", OVERALL_READY, "", NULL },
+		{ "X_CASEMENT_PROBE=tcp:0", OVERALL_READY, "", NULL }, /* nonsense is ignored */
+		{ "X_CASEMENT_PROBE=rdp", OVERALL_RUNNING, "the guest does not answer RDP yet",
+		  NULL },
+	};
+	struct fixture *f = *state;
+
+	says(f, M, "X_CASEMENT_GUEST_STATE=off");
+	start_all(f);
+	hears(f, cases, ARRAY_SIZE(cases));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_hurry),
+		TEST(test_save),
 		TEST(test_hurry_at_once),
 		TEST(test_hurry_while_holding),
 		TEST(test_revive),
@@ -395,6 +485,7 @@ int main(void)
 		TEST(test_rest_goes),
 		TEST(test_rest_with_guest),
 		TEST(test_overall),
+		TEST(test_probes),
 	};
 
 	return cmocka_run_group_tests_name("supervisor_guest", tests, NULL, NULL);

@@ -1,0 +1,17 @@
+/* The jobs that have to do with a saved state: see state.h. They run in the worker's thread. */
+#pragma once
+
+#include "init/guest/virt.h"
+
+/** virt_save() - Save the guest, which is off then. Return: 0, or -EIO with text or libvirt's
+ * error. */
+int virt_save(struct virt *virt, struct virt_result *result);
+
+/** virt_restore() - Go on from the saved state. Return: 0, or -EIO likewise; the guest is off. */
+int virt_restore(struct virt *virt, struct virt_result *result);
+
+/** virt_create() - Boot from the disk; a state that there may be does not go with it any more. */
+int virt_create(const struct virt *virt);
+
+/** virt_resume() - Let the processors run. One that was just loaded uses its state up. */
+int virt_resume(struct virt *virt, struct virt_result *result);
