@@ -67,6 +67,8 @@ struct guest_config {
 	char *name; /* of the libvirt domain */
 	char *disk;
 	char *base;
+	char *source;  /* a file that the disk is imported from when there is none; NULL: none */
+	char *catalog; /* URL of a catalogue of boxes; NULL: none */
 	uint64_t memory; /* bytes */
 	unsigned cpus;
 	enum accel accel;

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "init/guest/failure.h"
-#include "init/guest/image.h"
+#include "lib/failure.h"
+#include "lib/image.h"
 
 #define DISK_MAX_LINKS 8 /* of a chain of overlays; more is a mistake, or a circle */
 

@@ -1,8 +1,8 @@
 /* What the host gives to a guest: hardware virtualisation. */
 #pragma once
 
-#include "init/guest/failure.h"
 #include "lib/config.h"
+#include "lib/failure.h"
 
 /**
  * host_is_intel() - Is the processor Intel's?

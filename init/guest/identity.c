@@ -8,7 +8,7 @@
  */
 #include "init/guest/identity.h"
 
-#include "init/guest/publish.h"
+#include "lib/publish.h"
 
 #include <errno.h>
 #include <fcntl.h>

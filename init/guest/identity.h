@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "init/guest/failure.h"
-#include "init/guest/image.h"
+#include "lib/failure.h"
+#include "lib/image.h"
 
 #define IDENTITY_UUID_SIZE 37
 

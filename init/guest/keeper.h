@@ -9,7 +9,6 @@
 #pragma once
 
 #include "init/guest/console.h"
-#include "init/guest/failure.h"
 #include "init/guest/health.h"
 #include "init/guest/probe.h"
 #include "init/guest/qemu.h"
@@ -18,6 +17,7 @@
 #include "init/guest/stop.h"
 #include "init/guest/timer.h"
 #include "init/guest/worker.h"
+#include "lib/failure.h"
 
 /* Where things are; tests have places of their own. */
 struct keeper_paths {

@@ -1,7 +1,7 @@
 #include "init/guest/overlay.h"
 
 #include "init/guest/command.h"
-#include "init/guest/publish.h"
+#include "lib/publish.h"
 
 #include <errno.h>
 

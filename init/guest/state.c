@@ -14,7 +14,7 @@
 #include "init/guest/state.h"
 
 #include "init/guest/host.h"
-#include "init/guest/publish.h"
+#include "lib/publish.h"
 #include "lib/util.h"
 
 #include <arpa/inet.h>

@@ -8,7 +8,7 @@ import pathlib
 import re
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-DIRECTORIES = ("init", "netfw", "lib")
+DIRECTORIES = ("init", "netfw", "lib", "image")
 
 # Where the text of a message is: the number of the argument, and what the function itself puts around it.
 REPORTERS = {
@@ -20,6 +20,7 @@ REPORTERS = {
     "complain_service": (3, "%s: ", ""),
     "fail": (2, "%s: ", ""),
     "portlist_mistake": (2, 'entry %zu, "%s": ', ""),
+    "give_up": (2, "%s: %s in it ", ""),
     "netfw_fail": (3, "", ""),
     "netfw_fail_forward": (3, "", ""),
     "netfw_fail_system": (2, "", ": %s"),
@@ -43,7 +44,8 @@ FRAGMENTS = {
     "lib/probe_choice.c": "return",
     "lib/rlimits.c": "return",
     "lib/config_values.c": "return",
-    "init/guest/image.c": "any",
+    "lib/image.c": "any",
+    "image/member.c": "return",
     "init/guest/state.c": "return",
 }
 

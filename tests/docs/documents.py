@@ -12,6 +12,7 @@ PROGRAMS = {
     "casementctl": "init/ctl/casementctl",
     "casement-guest": "init/guest/casement-guest",
     "casement-netfw": "netfw/casement-netfw",
+    "casement-image": "image/casement-image",
 }
 
 MANUALS = {
@@ -19,6 +20,7 @@ MANUALS = {
     "casementctl": "casementctl.1",
     "casement-guest": "casement-guest.8",
     "casement-netfw": "casement-netfw.8",
+    "casement-image": "casement-image.8",
 }
 
 NONE = "–"  # what a table shows where there is no default

@@ -41,6 +41,11 @@ class ExitCodesTest(unittest.TestCase):
         said = {int(code) for code in re.findall(r"\b(\d+)\b", text[text.index("Exit codes"):])}
         self.assertEqual(said, manual_codes("casement-netfw.8"))
 
+    def test_image(self):
+        text = documents.run(documents.program("casement-image"), "--help")[1]
+        said = {int(code) for code in re.findall(r"\b(\d+) ", text[text.index("Exit codes"):])}
+        self.assertEqual(said, manual_codes("casement-image.8"))
+
     def test_the_keepers_codes_are_final(self):
         """casement-guest(8) lists what the shipped configuration never follows by a new start."""
         shipped = documents.read(documents.TOP / "docker/casement.conf")

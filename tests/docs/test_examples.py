@@ -131,8 +131,8 @@ class ExamplesTest(unittest.TestCase):
         self.assertFalse(check("[guest]\ncpus = 2 # two\n")[0])
         self.assertTrue(check("[guest]\ncpus = 2 ; two\n")[0])
 
-    def test_five_services(self):
-        self.assertEqual(len(services_of(documents.read(documents.TOP / "docker/casement.conf"))), 5)
+    def test_six_services(self):
+        self.assertEqual(len(services_of(documents.read(documents.TOP / "docker/casement.conf"))), 6)
 
     def test_devices_are_as_said(self):
         """The sentence about the shipped devices in docs/configuration.md."""

@@ -6,10 +6,10 @@ import unittest
 import documents
 
 # Directories of the tree whose files the documents name.
-TREE = ("init", "lib", "netfw", "tests", "docker", "docs", "scripts", ".ci")
+TREE = ("init", "image", "lib", "netfw", "tests", "docker", "docs", "scripts", ".ci")
 
 # Manuals of others.
-FOREIGN_MANUALS = {"dnsmasq 8", "nft 8", "sd_notify 3", "sigqueue 3"}
+FOREIGN_MANUALS = {"dnsmasq 8", "nft 8", "qemu-img 1", "sd_notify 3", "sigqueue 3"}
 
 
 class LinksTest(unittest.TestCase):
@@ -52,7 +52,7 @@ class LinksTest(unittest.TestCase):
         plan = subprocess.run(["meson", "introspect", "--installed", str(documents.BUILD)], stdout=subprocess.PIPE, text=True,
                               check=True).stdout
         for name in ("/usr/sbin/casement", "/usr/bin/casementctl", "/usr/libexec/casement/casement-guest",
-                     "/usr/libexec/casement/casement-netfw", "/usr/libexec/casement/casement-first",
+                     "/usr/libexec/casement/casement-netfw", "/usr/bin/casement-image", "/usr/libexec/casement/casement-first",
                      "/usr/share/casement/casement.conf"):
             self.assertIn(f'"{name}"', plan)
         for path in documents.manuals():

@@ -15,6 +15,7 @@ PARTS = {
     "init/guest/virt_events.c": {"ENOSPC", "I/O error",  # the same
                                  # libvirtd is away: …
                                  "it does not answer", "it closed the connection", "the connection broke"},
+    "image/box.c": {"%s: %.200s in it %s"},  # give_up(): its callers' texts
     "lib/value.c": {"is not a number in range", "is none of the choices"},  # config_values.c says which
     "lib/config_values.c": {"has a type that nobody reads"},  # the compiler sees to it
 }

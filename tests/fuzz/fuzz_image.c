@@ -1,7 +1,7 @@
 /* The header of a disk image, from anybody who brings a disk. */
 #include "fuzz.h"
 
-#include "init/guest/image.h"
+#include "lib/image.h"
 #include "lib/util.h"
 
 #include <errno.h>

@@ -55,7 +55,8 @@ class BootTest(harness.SystemTest):
         self.assertEqual(status["guest"]["address"], "192.168.121.68")
         self.assertEqual(self.guest.control("ip").removeprefix("ok").strip().split("/")[0], "192.168.121.68")
         services = {service["name"]: service for service in status["services"]}
-        self.assertEqual(set(services), {"virtlogd", "libvirtd", "casement-netfw", "dnsmasq", "casement-guest"})
+        self.assertEqual(set(services), {"virtlogd", "libvirtd", "casement-netfw", "dnsmasq", "casement-image",
+                                           "casement-guest"})
         for name in ("virtlogd", "libvirtd", "dnsmasq", "casement-guest"):
             self.assertEqual((services[name]["state"], services[name]["restarts"]), ("ready", 0), services[name])
         listens = {(forward["proto"], forward["listen"], forward["guest"]) for forward in status["forwards"]}

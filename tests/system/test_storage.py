@@ -1,7 +1,9 @@
 """Two containers of one image that holds a Windows: each has an overlay of its own, the image stays as it is."""
+import io
 import json
 import os
 import shutil
+import tarfile
 import tempfile
 import unittest
 
@@ -53,6 +55,44 @@ class OverlayTest(harness.SystemTest):
         harness.docker("restart", "-t", "60", guest.name, timeout=120)
         guest.wait_ready()
         self.assertEqual(guest.disk.stat().st_ino, inode)
+
+
+class SourceTest(harness.SystemTest):
+    def test_first_start_from_a_box(self):
+        """The box becomes the disk before the guest boots; the second start finds the disk."""
+        guest = self.container(disk=None, environment={"CASEMENT_GUEST_SOURCE": "/storage/windows.box"})
+        box = guest.disk.parent / "windows.box"
+        with tarfile.open(box, "w:gz") as archive:
+            for name, path in (("metadata.json", None), ("box.img", harness.guest_image("mini"))):
+                content = b'{"provider": "libvirt", "format": "qcow2", "virtual_size": 1}'
+                if path:
+                    with open(path, "rb") as file:
+                        content = file.read()
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        guest.start().wait_ready()
+        self.assertIn("made of /storage/windows.box", guest.logs())
+        inode = guest.disk.stat().st_ino
+        box.unlink()
+        harness.docker("restart", "-t", "60", guest.name, timeout=120)
+        guest.wait_ready()
+        self.assertEqual(guest.disk.stat().st_ino, inode)
+        self.assertEqual(guest.stop(), 0, guest.logs())
+
+    def test_base_at_build_time(self):
+        """RUN casement-image import makes a base that everybody can read."""
+        image = f"{harness.PREFIX}-{next(harness.numbers)}"
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as context:
+            shutil.copyfile(harness.guest_image("mini"), f"{context}/disk")
+            with open(f"{context}/Dockerfile", "w", encoding="ascii") as recipe:
+                recipe.write(f"FROM {harness.IMAGE}\nLABEL {harness.LABEL}={os.getpid()}\nCOPY disk /tmp/\n"
+                             "RUN casement-image import /tmp/disk && rm /tmp/disk\n")
+            harness.docker("build", "-q", "-t", image, context)
+        self.addCleanup(harness.docker, "rmi", "-f", image, check=False)
+        guest = self.container(disk=None, image=image).start()
+        guest.wait_ready()
+        self.assertEqual(guest.stop(), 0, guest.logs())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 /* Image headers, with every field bent. That qemu-img agrees about real images is test_guest_storage's. */
-#include "init/guest/image.h"
+#include "lib/image.h"
 #include "lib/util.h"
 
 #include <setjmp.h>
@@ -195,17 +195,20 @@ static void names_what_it_cannot_use(void **state)
 		const char *magic;
 		size_t length;
 		const char *reason;
+		enum image_kind kind;
 	} others[] = {
-		{ 0, "KDMV\1", 5, "VMDK" },
-		{ 0, "# Disk DescriptorFile\n", 22, "VMDK" },
-		{ 0, "vhdxfile", 8, "VHDX" },
-		{ 0, "conectix", 8, "VHD" },
-		{ 0x40, "\x7f\x10\xda\xbe", 4, "VDI" },
-		{ 0, "LUKS\xba\xbe", 6, "LUKS" },
-		{ 0, "\x1f\x8b\x08", 3, "gzip" },
-		{ 0, "PK\x03\x04", 4, "zip" },
-		{ 257, "ustar", 5, "tar" },
-		{ 0, "MSWIM\0\0\0", 8, "WIM" },
+		{ 0, "KDMV\1", 5, "VMDK", IMAGE_KIND_VMDK },
+		{ 0, "# Disk DescriptorFile\n", 22, "VMDK", IMAGE_KIND_VMDK_TEXT },
+		{ 0, "vhdxfile", 8, "VHDX", IMAGE_KIND_VHDX },
+		{ 0, "conectix", 8, "VHD", IMAGE_KIND_VHD },
+		{ 0x40, "\x7f\x10\xda\xbe", 4, "VDI", IMAGE_KIND_VDI },
+		{ 0, "LUKS\xba\xbe", 6, "LUKS", IMAGE_KIND_OTHER },
+		{ 0, "\x1f\x8b\x08", 3, "gzip", IMAGE_KIND_GZIP },
+		{ 0, "\xfd\x37zXZ", 6, "xz", IMAGE_KIND_OTHER },
+		{ 0, "PK\x03\x04", 4, "zip", IMAGE_KIND_OTHER },
+		{ 257, "ustar", 5, "tar", IMAGE_KIND_TAR },
+		{ 0x8001, "CD001", 5, "ISO", IMAGE_KIND_ISO },
+		{ 0, "MSWIM\0\0\0", 8, "WIM", IMAGE_KIND_OTHER },
 	};
 
 	(void)state;
@@ -217,6 +220,7 @@ static void names_what_it_cannot_use(void **state)
 		memcpy(head + others[i].at, others[i].magic, others[i].length);
 		assert_int_equal(identify(&image, &reason), -EMEDIUMTYPE);
 		assert_non_null(strstr(reason, others[i].reason));
+		assert_int_equal(image_kind(head, sizeof(head)), others[i].kind);
 	}
 }
 
@@ -230,6 +234,7 @@ static void everything_else_is_raw(void **state)
 	assert_int_equal(identify(&image, &reason), 0);
 	assert_int_equal(image.format, IMAGE_RAW);
 	assert_int_equal(image.virtual_size, FILE_SIZE);
+	assert_int_equal(image_kind(head, sizeof(head)), IMAGE_KIND_UNKNOWN);
 	/* One sector is a disk, half a sector is none. */
 	assert_int_equal(image_identify(head, 512, 512, &image, &reason), 0);
 	assert_int_equal(image_identify(head, 700, 700, &image, &reason), -EINVAL);

@@ -4,7 +4,7 @@
  */
 #include "init/guest/access.h"
 #include "init/guest/command.h"
-#include "init/guest/publish.h"
+#include "lib/publish.h"
 #include "init/guest/storage.h"
 #include "lib/util.h"
 

@@ -1,4 +1,4 @@
-#include "init/guest/failure.h"
+#include "lib/failure.h"
 
 #include <stdarg.h>
 

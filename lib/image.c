@@ -7,7 +7,7 @@
  * docs/interop/qcow2.txt describes it; QEMU checks the rest when it opens the file, but what it
  * says then comes late and is found in a log.
  */
-#include "init/guest/image.h"
+#include "lib/image.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,34 +19,39 @@
 #define QCOW2_EXTENSION_FORMAT 0xe2792acaU
 #define QCOW2_CORRUPT (1ULL << 1)
 #define QCOW2_DATA_FILE (1ULL << 2)
-#define QCOW2_KNOWN_FEATURES 0x1fULL /* dirty, corrupt, data file, compression type, extended L2 */
+/* Dirty, corrupt, data file, compression type, extended L2. */
+#define QCOW2_KNOWN_FEATURES 0x1fULL
 
-/* Formats that are recognised to be refused: bytes at an offset. */
+/* Formats that are recognised, and refused as a guest's disk: bytes at an offset. */
 static const struct {
 	size_t offset;
 	const char *magic;
 	size_t length;
+	enum image_kind kind;
 	const char *reason;
 } refused[] = {
 #define IMPORT " image, which cannot be used as it is: convert it with qemu-img convert -O qcow2"
 #define ARCHIVE " archive: unpack it first"
-	{ 0, "KDMV", 4, "is a VMDK" IMPORT },
-	{ 0, "# Disk DescriptorFile", 21, "is the descriptor of a VMDK" IMPORT },
-	{ 0, "vhdxfile", 8, "is a VHDX" IMPORT },
-	{ 0, "conectix", 8, "is a VHD" IMPORT },
-	{ 0x40, "\x7f\x10\xda\xbe", 4, "is a VDI" IMPORT },
-	{ 0, "QED\0", 4, "is a QED" IMPORT },
-	{ 0, "WithoutFreeSpace", 16, "is a Parallels" IMPORT },
-	{ 0, "WithouFreSpacExt", 16, "is a Parallels" IMPORT },
-	{ 0, "LUKS\xba\xbe", 6, "is encrypted with LUKS, which is not supported" },
-	{ 0, "\x1f\x8b", 2, "is a gzip" ARCHIVE },
-	{ 0, "\xfd" "7zXZ", 5, "is an xz" ARCHIVE },
-	{ 0, "\x28\xb5\x2f\xfd", 4, "is a zstd" ARCHIVE },
-	{ 0, "BZh", 3, "is a bzip2" ARCHIVE },
-	{ 0, "PK\x03\x04", 4, "is a zip" ARCHIVE },
-	{ 0, "7z\xbc\xaf\x27\x1c", 6, "is a 7z" ARCHIVE },
-	{ 0, "MSWIM\0\0\0", 8, "is a Windows imaging file (WIM), not a disk" },
-	{ 257, "ustar", 5, "is a tar" ARCHIVE },
+	{ 0, "KDMV", 4, IMAGE_KIND_VMDK, "is a VMDK" IMPORT },
+	{ 0, "# Disk DescriptorFile", 21, IMAGE_KIND_VMDK_TEXT,
+	  "is the descriptor of a VMDK" IMPORT },
+	{ 0, "vhdxfile", 8, IMAGE_KIND_VHDX, "is a VHDX" IMPORT },
+	{ 0, "conectix", 8, IMAGE_KIND_VHD, "is a VHD" IMPORT },
+	{ 0x40, "\x7f\x10\xda\xbe", 4, IMAGE_KIND_VDI, "is a VDI" IMPORT },
+	{ 0, "QED\0", 4, IMAGE_KIND_OTHER, "is a QED" IMPORT },
+	{ 0, "WithoutFreeSpace", 16, IMAGE_KIND_OTHER, "is a Parallels" IMPORT },
+	{ 0, "WithouFreSpacExt", 16, IMAGE_KIND_OTHER, "is a Parallels" IMPORT },
+	{ 0, "LUKS\xba\xbe", 6, IMAGE_KIND_OTHER,
+	  "is encrypted with LUKS, which is not supported" },
+	{ 0, "\x1f\x8b", 2, IMAGE_KIND_GZIP, "is a gzip" ARCHIVE },
+	{ 0, "\xfd\x37zXZ", 5, IMAGE_KIND_OTHER, "is an xz" ARCHIVE },
+	{ 0, "\x28\xb5\x2f\xfd", 4, IMAGE_KIND_OTHER, "is a zstd" ARCHIVE },
+	{ 0, "BZh", 3, IMAGE_KIND_OTHER, "is a bzip2" ARCHIVE },
+	{ 0, "PK\x03\x04", 4, IMAGE_KIND_OTHER, "is a zip" ARCHIVE },
+	{ 0, "7z\xbc\xaf\x27\x1c", 6, IMAGE_KIND_OTHER, "is a 7z" ARCHIVE },
+	{ 0, "MSWIM\0\0\0", 8, IMAGE_KIND_OTHER, "is a Windows imaging file (WIM), not a disk" },
+	{ 257, "ustar", 5, IMAGE_KIND_TAR, "is a tar" ARCHIVE },
+	{ 0x8001, "CD001", 5, IMAGE_KIND_ISO, "is an image of a CD or DVD (ISO), not of a disk" },
 };
 
 static uint32_t be32(const uint8_t *bytes)
@@ -180,21 +185,40 @@ static const char *read_qcow2(const uint8_t *head, size_t n, uint64_t size, stru
 	return wrong;
 }
 
+/** find_refused() - Return: the row of the table that fits, or -1. */
+static int find_refused(const uint8_t *head, size_t n)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		if (in_file(refused[i].offset, refused[i].length, n) &&
+		    memcmp(head + refused[i].offset, refused[i].magic, refused[i].length) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+enum image_kind image_kind(const uint8_t *head, size_t n)
+{
+	int found = find_refused(head, n);
+
+	if (found >= 0)
+		return refused[found].kind;
+	return n >= 4 && be32(head) == QCOW2_MAGIC ? IMAGE_KIND_QCOW2 : IMAGE_KIND_UNKNOWN;
+}
+
 int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image,
 		   const char **ret_reason)
 {
 	struct image image = { .format = IMAGE_RAW, .virtual_size = size, .backing_format = -1 };
+
+	int found = find_refused(head, n);
 
 	*ret_reason = NULL;
 	if (size == 0 || n == 0) {
 		*ret_reason = "is empty";
 		return -EINVAL;
 	}
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		if (!in_file(refused[i].offset, refused[i].length, n) ||
-		    memcmp(head + refused[i].offset, refused[i].magic, refused[i].length) != 0)
-			continue;
-		*ret_reason = refused[i].reason;
+	if (found >= 0) {
+		*ret_reason = refused[found].reason;
 		return -EMEDIUMTYPE;
 	}
 	if (n >= 4 && be32(head) == QCOW2_MAGIC)

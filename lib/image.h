@@ -14,11 +14,26 @@
 
 enum image_format { IMAGE_RAW, IMAGE_QCOW2 };
 
+/* What a file is, whether a guest can use it or not. */
+enum image_kind {
+	IMAGE_KIND_UNKNOWN, /* a raw disk, or anything at all */
+	IMAGE_KIND_QCOW2,
+	IMAGE_KIND_VMDK,
+	IMAGE_KIND_VMDK_TEXT, /* a descriptor that names other files */
+	IMAGE_KIND_VHDX,
+	IMAGE_KIND_VHD, /* a dynamic one; a fixed one has its mark at the end of the file */
+	IMAGE_KIND_VDI,
+	IMAGE_KIND_GZIP,
+	IMAGE_KIND_TAR,
+	IMAGE_KIND_ISO,
+	IMAGE_KIND_OTHER, /* known to be no disk that anybody here reads */
+};
+
 struct image {
 	enum image_format format;
-	uint64_t virtual_size;             /* bytes, as the guest sees it */
-	char backing[IMAGE_NAME_MAX];      /* as it stands in the file; empty: none */
-	int backing_format;                /* enum image_format, -1 when it is not said */
+	uint64_t virtual_size;	      /* bytes, as the guest sees it */
+	char backing[IMAGE_NAME_MAX]; /* as it stands in the file; empty: none */
+	int backing_format;	      /* enum image_format, -1 when it is not said */
 };
 
 /**
@@ -35,6 +50,9 @@ struct image {
  */
 int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image,
 		   const char **ret_reason);
+
+/** image_kind() - What the first @n bytes of a file say that it is. */
+enum image_kind image_kind(const uint8_t *head, size_t n);
 
 /** image_format_name() - As qemu-img and libvirt call it. */
 const char *image_format_name(enum image_format format);

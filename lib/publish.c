@@ -3,7 +3,7 @@
  * there is the whole file or none. Where renameat2(2) cannot refuse (some network file systems),
  * link(2) can.
  */
-#include "init/guest/publish.h"
+#include "lib/publish.h"
 
 #include "lib/util.h"
 

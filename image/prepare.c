@@ -1,0 +1,16 @@
+#include "image/prepare.h"
+
+#include "image/import.h"
+#include "image/need.h"
+#include "lib/log.h"
+
+/* libvirt hands it over to QEMU's user; it is nobody else's business. */
+#define DISK_MODE 0600
+
+int prepare_disk(struct job *job, const struct guest_config *config)
+{
+	if (!need_import(config))
+		return 0;
+	log_info("%s: there is no disk yet: importing %s", config->disk, config->source);
+	return import_source(job, config->source, config->source, config->disk, DISK_MODE);
+}
