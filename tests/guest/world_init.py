@@ -9,7 +9,6 @@ Like casement it tells the keeper by SIGUSR1 how QEMU ended.
 import ctypes
 import json
 import os
-import select
 import selectors
 import signal
 import socket
@@ -87,7 +86,7 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.names = {}
         self.qemu = None
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind("/run/notify.sock")
         self.wake, wake = os.pipe()
         os.set_blocking(wake, False)
@@ -137,8 +136,8 @@ class Supervisor:
                 break
             ended.append((pid, status))
         # Who waits for the end of a keeper may look at what it said last, and at how its guest ended, which it saw before.
-        while select.select([self.notify], [], [], 0)[0]:
-            self.on_notify()
+        while self.on_notify():
+            pass
         for pid, status in sorted(ended, key=lambda end: end[0] in self.names):
             say(exited=self.names.pop(pid, None), pid=pid, status=status)
             if pid == self.qemu:
@@ -146,11 +145,16 @@ class Supervisor:
                     self.queue(keeper, signal.SIGUSR1, status)
 
     def on_notify(self):
-        text = self.notify.recv(65536).decode(errors="replace")
+        """Return: whether there was a message."""
+        try:
+            text = self.notify.recv(65536).decode(errors="replace")
+        except BlockingIOError:
+            return False
         for line in text.splitlines():
             if line.startswith("X_CASEMENT_GUEST_PID="):
                 self.qemu = int(line.partition("=")[2])
         say(notify=text)
+        return True
 
     def on_command(self):
         data = os.read(0, 65536)
