@@ -42,6 +42,7 @@ MESSAGE_BUFFERS = {"problem": "", "refusal": "", "reason": "", "text": "", "ret_
 FRAGMENTS = {
     "lib/value.c": "return",
     "lib/probe_choice.c": "return",
+    "lib/size_choice.c": "return",
     "lib/rlimits.c": "return",
     "lib/config_values.c": "return",
     "lib/image.c": "any",
