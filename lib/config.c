@@ -115,7 +115,7 @@ const char *config_origin(const struct config *config, const char *section, cons
 	const struct config_entry *entry = config_find_entry(config, section, key);
 
 	if (!entry)
-		return "the built-in default";
+		return CONFIG_BUILT_IN;
 	if (!entry->line)
 		return entry->source;
 	snprintf(buffer, size, "%s:%u", entry->source, entry->line);

@@ -13,6 +13,7 @@
 #include "lib/forward.h"
 #include "lib/probe_choice.h"
 #include "lib/rlimits.h"
+#include "lib/size_choice.h"
 #include "lib/strlist.h"
 
 #include <netinet/in.h>
@@ -69,8 +70,8 @@ struct guest_config {
 	char *base;
 	char *source;  /* a file that the disk is imported from when there is none; NULL: none */
 	char *catalog; /* URL of a catalogue of boxes; NULL: none */
-	uint64_t memory; /* bytes */
-	unsigned cpus;
+	struct memory_choice memory;
+	unsigned cpus; /* CPUS_MAX: as many as the container may use */
 	enum accel accel;
 	enum profile profile;
 	enum firmware firmware;
@@ -97,9 +98,9 @@ struct network_config {
 };
 
 struct stop_config {
-	unsigned timeout; /* ms until the guest is destroyed */
-	unsigned resend;  /* ms between two presses of the power button */
-	bool agent;	  /* ask a connected guest agent first */
+	unsigned timeout;	      /* ms until the guest is destroyed */
+	unsigned resend;	      /* ms between two presses of the power button */
+	bool agent;		      /* ask a connected guest agent first */
 	enum on_deadline on_deadline; /* what becomes of a guest that did not shut down */
 	unsigned save_timeout;	      /* ms for saving it, after timeout */
 };
@@ -195,9 +196,11 @@ int config_load(const char *file, config_report_fn *report, void *context,
 
 void config_free(struct config *config);
 
+/* The origin of what nobody has set. */
+#define CONFIG_BUILT_IN "the built-in default"
+
 /**
- * config_origin() - Where a key got its value: "file:line", a variable's name, or "the built-in
- * default".
+ * config_origin() - Where a key got its value: "file:line", a variable's name, or CONFIG_BUILT_IN.
  * @section: as in the file, for instance "guest" or "service libvirtd"
  */
 const char *config_origin(const struct config *config, const char *section, const char *key,

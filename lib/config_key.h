@@ -1,4 +1,5 @@
-/* What the table of keys (config_keys.c) and the storing of their values (config_values.c) share. */
+/* What the table of keys (config_keys.c) and the storing of their values (config_values.c) share.
+ */
 #pragma once
 
 #include "lib/config_entry.h"
@@ -9,7 +10,8 @@ enum key_type {
 	KEY_BOOL,
 	KEY_UNSIGNED,
 	KEY_DURATION,
-	KEY_SIZE,
+	KEY_MEMORY,
+	KEY_CPUS,
 	KEY_CHOICE,
 	KEY_LEVEL,
 	KEY_SIGNAL,

@@ -125,7 +125,8 @@ static const char *set_value(const struct config_key *key, void *base, const cha
 	case KEY_BOOL: return value_bool(text, field);
 	case KEY_UNSIGNED: return set_unsigned(key, field, text, reason, size);
 	case KEY_DURATION: return set_duration(key, field, text, reason, size);
-	case KEY_SIZE: return value_size(text, field);
+	case KEY_MEMORY: return memory_choice_parse(text, field);
+	case KEY_CPUS: return cpus_choice_parse(text, field);
 	case KEY_CHOICE:
 	case KEY_LEVEL: return set_choice(key, field, text, reason, size);
 	case KEY_SIGNAL: return value_signal(text, field);
@@ -184,10 +185,11 @@ static size_t plain_size(enum key_type type)
 	switch (type) {
 	case KEY_BOOL: return sizeof(bool);
 	case KEY_UNSIGNED:
+	case KEY_CPUS:
 	case KEY_DURATION:
 	case KEY_CHOICE:
 	case KEY_LEVEL: return sizeof(unsigned);
-	case KEY_SIZE: return sizeof(uint64_t);
+	case KEY_MEMORY: return sizeof(struct memory_choice);
 	case KEY_SIGNAL:
 	case KEY_OOM: return sizeof(int);
 	case KEY_MODE: return sizeof(mode_t);

@@ -38,6 +38,7 @@ int define_describe(virConnect *connect, const struct plan *plan, char **ret_xml
 	bool ask = plan->kvm && config->profile != PROFILE_LINUX;
 	const struct xml_spec spec = {
 		.config = config,
+		.size = &plan->size,
 		.disk = &plan->storage.disk,
 		.uuid = plan->storage.uuid,
 		.nvram = plan->storage.nvram,

@@ -149,6 +149,15 @@ void plan_keep_claim(struct plan *plan)
 			    holder[0] ? holder : "(unknown)", plan->config->guest.disk);
 }
 
+/** decide_size() - How big the guest becomes. */
+static int decide_size(struct plan *plan, struct failure *failure)
+{
+	struct allowance allowance;
+
+	allowance_read("", &allowance);
+	return size_decide(plan->config, &allowance, plan->kvm, &plan->size, failure);
+}
+
 int plan_prepare(struct plan *plan, struct failure *failure)
 {
 	int result = 0;
@@ -161,6 +170,8 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 			return failure_set(failure, EXIT_CONFIG, -errno, "%s cannot be made: %s",
 					   LOG_DIRECTORY, strerror(errno));
 		result = host_accel(plan->config->guest.accel, HOST_KVM, &plan->kvm, failure);
+		if (result == 0)
+			result = decide_size(plan, failure);
 		if (result == 0)
 			result = storage_prepare(&plan->config->guest, &plan->storage, failure);
 		if (result == 0) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "init/guest/claim.h"
+#include "init/guest/size.h"
 #include "init/guest/state.h"
 #include "init/guest/storage.h"
 #include "lib/config.h"
@@ -9,14 +10,15 @@
 
 struct plan {
 	const struct config *config;
-	char *name;          /* of the domain */
-	char *verbatim;      /* the text of [guest] xml; NULL: casement builds it */
+	char *name;	     /* of the domain */
+	char *verbatim;	     /* the text of [guest] xml; NULL: casement builds it */
 	char *verbatim_uuid; /* the one in it; NULL: there is none */
-	bool network;        /* netinfo is there */
+	bool network;	     /* netinfo is there */
 	struct netinfo netinfo;
-	struct state state;  /* saved beside the disk; without a name for an XML of one's own */
-	bool prepared; /* the rest is filled */
+	struct state state; /* saved beside the disk; without a name for an XML of one's own */
+	bool prepared;	    /* the rest is filled */
 	bool kvm;
+	struct size size; /* of the guest */
 	struct storage storage;
 	struct claim claim; /* on the disk */
 };

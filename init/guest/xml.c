@@ -96,6 +96,14 @@ static void write_features(struct xml_out *out, const struct xml_spec *spec)
 		write_hyperv(out, spec->hyperv);
 	/* VMware's port: a guest that finds it thinks that it runs there. */
 	xml_leaf(out, "vmport", "state", "off", NULL);
+	/*
+	 * What QEMU keeps of code that it has translated: an eighth of the host's memory by itself.
+	 */
+	if (!spec->kvm && spec->size->tb_cache) {
+		xml_open(out, "tcg", NULL);
+		xml_number(out, "tb-cache", "unit", "MiB", spec->size->tb_cache);
+		xml_close(out);
+	}
 	/* Without system management mode the guest could write to its own firmware's variables. */
 	if (spec->config->firmware == FIRMWARE_UEFI_SECURE)
 		xml_leaf(out, "smm", "state", "on", NULL);
@@ -106,7 +114,7 @@ static void write_cpu(struct xml_out *out, const struct xml_spec *spec)
 {
 	char cores[16];
 
-	snprintf(cores, sizeof(cores), "%u", spec->config->cpus);
+	snprintf(cores, sizeof(cores), "%u", spec->size->cpus);
 	if (spec->kvm) {
 		xml_open(out, "cpu", "mode", "host-passthrough", "check", "none", NULL);
 	} else {
@@ -256,8 +264,8 @@ static void write_domain(struct xml_out *out, const struct xml_spec *spec)
 	xml_open(out, "domain", "type", spec->kvm ? "kvm" : "qemu", NULL);
 	xml_text(out, "name", config->name);
 	xml_text(out, "uuid", spec->uuid);
-	xml_number(out, "memory", "unit", "KiB", config->memory / 1024);
-	xml_number(out, "vcpu", "placement", "static", config->cpus);
+	xml_number(out, "memory", "unit", "KiB", spec->size->memory * 1024);
+	xml_number(out, "vcpu", "placement", "static", spec->size->cpus);
 	if (is_virtio(spec))
 		xml_number(out, "iothreads", NULL, NULL, 1);
 	write_os(out, spec);

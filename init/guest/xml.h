@@ -3,20 +3,22 @@
 
 #include "init/guest/capabilities.h"
 #include "init/guest/disk.h"
+#include "init/guest/size.h"
 #include "lib/config.h"
 
 /* Where the guest's serial port is logged, by virtlogd and bounded by it. */
 #define XML_SERIAL_LOG "/var/log/casement/serial.log"
 
 struct xml_spec {
-	const struct guest_config *config; /* name, memory, cpus, profile, firmware, tpm, mac */
+	const struct guest_config *config; /* name, profile, firmware, tpm, mac */
+	const struct size *size;
 	const struct disk *disk;
 	const char *uuid;
 	const char *nvram; /* path of the UEFI variables */
 	const char *bridge;
 	unsigned mtu; /* 0: not said */
 	bool kvm;
-	bool intel; /* host_is_intel() */
+	bool intel;	 /* host_is_intel() */
 	uint32_t hyperv; /* struct capabilities */
 };
 

@@ -55,7 +55,10 @@ static void check(const struct config *config)
 	PROMISE(n_main <= 1);
 	for (size_t i = 0; i < config->n_devices; i++)
 		PROMISE(config->devices[i].path[0] == '/');
-	PROMISE(config->guest.name && config->guest.disk && config->guest.cpus);
+	PROMISE(config->guest.name && config->guest.disk);
+	PROMISE(config->guest.cpus <= CPUS_LIMIT && config->guest.memory.percent <= 100);
+	PROMISE(config->guest.memory.kind != MEMORY_SIZE ||
+		config->guest.memory.bytes >= MEMORY_MIN);
 	check_network(&config->network);
 	PROMISE(config->network.subnet.prefix >= 8 && config->network.subnet.prefix <= 29);
 }

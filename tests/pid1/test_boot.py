@@ -66,7 +66,7 @@ class Configuration(Case):
         self.assertEqual([line.replace(pid1.config, "conf") for line in pid1.lines[:-1]], [
             "error casement: conf:5: is neither a [section] nor a key = value line",
             "error casement: CASEMENT_TYPO: no section and key have this name; `casement --keys` lists them",
-            'error casement: conf:2: [guest] cpus: "many" is not a number from 1 to 255',
+            'error casement: conf:2: [guest] cpus: "many" is neither a number from 1 to 255 nor max',
             'error casement: conf:4: [stop] timeout: "soon" is not a duration such as 90s, 500ms, 2m or 1h',
             "error casement: conf:9: [service a] colour: there is no such key; `casement --keys` lists them",
             'error casement: CASEMENT_LOG_LEVEL: "loud" is none of: error, warning, info, debug',

@@ -25,11 +25,11 @@ static void make_plan(void)
 	static char name[] = "windows";
 
 	config = (struct config){
-		.guest = { .name = name, .memory = 1 << 30, .cpus = 1, .start_timeout = 60000 },
+		.guest = { .name = name, .start_timeout = 60000 },
 		.stop = { .timeout = 60000, .resend = 5000 },
 		.health = { .rdp_port = 3389, .rdp_interval = 30000, .rdp_timeout = 5000, .rdp_failures = 3 },
 	};
-	plan = (struct plan){ .config = &config, .name = strdup("windows"), .prepared = true };
+	plan = (struct plan){ .config = &config, .name = strdup("windows"), .prepared = true, .size = { 1024, 1, 0 } };
 	plan.storage.disk.n = 1;
 	plan.storage.disk.links[0].path = strdup("/storage/windows.qcow2");
 	strcpy(plan.storage.uuid, "00000000-0000-4000-8000-000000000001");

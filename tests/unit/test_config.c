@@ -24,7 +24,8 @@ static void test_empty(void **state)
 	assert_int_equal(config->n_devices, 0);
 	assert_string_equal(config->guest.name, "windows");
 	assert_string_equal(config->guest.disk, "/storage/windows.qcow2");
-	assert_true(config->guest.memory == UINT64_C(4) << 30);
+	assert_int_equal(config->guest.memory.kind, MEMORY_SIZE);
+	assert_true(config->guest.memory.bytes == UINT64_C(4) << 30);
 	assert_int_equal(config->guest.cpus, 2);
 	assert_int_equal(config->guest.accel, ACCEL_AUTO);
 	assert_null(config->guest.xml);
@@ -329,7 +330,7 @@ static void test_environment_mistakes(void **state)
 	       "CASEMENT_: no section and key have this name; `casement --keys` lists them\n"
 	       "CASEMENT_SERVICE_ABSENT_EXEC: no section and key have this name; `casement --keys` "
 	       "lists them\n"
-	       "CASEMENT_GUEST_CPUS: \"many\" is not a number from 1 to 255\n");
+	       "CASEMENT_GUEST_CPUS: \"many\" is neither a number from 1 to 255 nor max\n");
 }
 
 /* Blanks, `:`, comments, a byte order mark, Windows' line ends, no line end at the end. */
@@ -406,7 +407,7 @@ static void test_long(void **state)
 	snprintf(text, sizeof(text), "[guest]\nname = %.192s\ncpus = 300\n", line);
 	refuse(*state, text,
 	       "c:2: the line is longer than 198 bytes: continue it on a second, indented line\n"
-	       "c:3: [guest] cpus: \"300\" is not a number from 1 to 255\n");
+	       "c:3: [guest] cpus: \"300\" is neither a number from 1 to 255 nor max\n");
 	snprintf(text, sizeof(text), "[guest]\nname = a\n  %.150s\n  %.150s\n", line, line);
 	config = load(*state, text);
 	assert_int_equal(strlen(config->guest.name), 303);
@@ -454,7 +455,7 @@ static void test_all_at_once(void **state)
 	       "[service c]\nmain = yes\n",
 	       "c:4: is neither a [section] nor a key = value line\n"
 	       "CASEMENT_TYPO: no section and key have this name; `casement --keys` lists them\n"
-	       "c:2: [guest] cpus: \"0\" is not a number from 1 to 255\n"
+	       "c:2: [guest] cpus: \"0\" is neither a number from 1 to 255 nor max\n"
 	       "c:3: [guest] memory: \"4\" has no unit: write 512M or 4G\n"
 	       "c:5: [guest] colour: there is no such key; `casement --keys` lists them\n"
 	       "c:7: [network] forwards: entry 1, \"0\": \"0\" is not a port; ports are 1 to "

@@ -102,6 +102,28 @@ static void test_many_mistakes(void **state)
 	}
 }
 
+/* Parts of what the container may use; and what is not set has another origin than what is. */
+static void test_sizes(void **state)
+{
+	struct config *config = load(*state, "[guest]\nmemory = 50%\ncpus = max\n");
+	char place[64];
+
+	assert_int_equal(config->guest.memory.kind, MEMORY_PERCENT);
+	assert_int_equal(config->guest.memory.percent, 50);
+	assert_int_equal(config->guest.cpus, CPUS_MAX);
+	assert_string_not_equal(config_origin(config, "guest", "memory", place, sizeof(place)),
+				CONFIG_BUILT_IN);
+	config_free(config);
+	config = load(*state, "[guest]\nmemory = max\n");
+	assert_int_equal(config->guest.memory.kind, MEMORY_MAX);
+	assert_int_equal(config->guest.cpus, 2);
+	assert_string_equal(config_origin(config, "guest", "cpus", place, sizeof(place)),
+			    CONFIG_BUILT_IN);
+	config_free(config);
+	refuse(*state, "[guest]\nmemory = 150%\n",
+	       "c:2: [guest] memory: \"150%\" is not a percentage from 1% to 100%\n");
+}
+
 /* One value has one mistake, and a long one is quoted in part. */
 static void test_long_value(void **state)
 {
@@ -111,7 +133,8 @@ static void test_long_value(void **state)
 	text[sizeof(text) - 1] = '\0';
 	setenv("CASEMENT_GUEST_CPUS", text, 1);
 	snprintf(expected, sizeof(expected),
-		 "CASEMENT_GUEST_CPUS: \"%.200s\" is not a number from 1 to 255\n", text);
+		 "CASEMENT_GUEST_CPUS: \"%.200s\" is neither a number from 1 to 255 nor max\n",
+		 text);
 	refuse(*state, "", expected);
 }
 
@@ -251,9 +274,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_many_mistakes), TEST(test_long_value), TEST(test_long_lists),
-		TEST(test_long_lines),	  TEST(test_keep),	 TEST(test_kept_forwards),
-		TEST(test_bad_keep),	  TEST(test_many_kept),
+		TEST(test_many_mistakes), TEST(test_sizes),	 TEST(test_long_value),
+		TEST(test_long_lists),	  TEST(test_long_lines), TEST(test_keep),
+		TEST(test_kept_forwards), TEST(test_bad_keep),	 TEST(test_many_kept),
 	};
 
 	return cmocka_run_group_tests_name("config_lists", tests, NULL, NULL);

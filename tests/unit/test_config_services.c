@@ -102,7 +102,7 @@ static void test_guest(void **state)
 	assert_string_equal(guest->name, "w");
 	assert_string_equal(guest->disk, "/d");
 	assert_string_equal(guest->base, "/b");
-	assert_true(guest->memory == UINT64_C(8) << 30);
+	assert_true(guest->memory.bytes == UINT64_C(8) << 30);
 	assert_int_equal(guest->cpus, 4);
 	assert_int_equal(guest->accel, ACCEL_TCG);
 	assert_int_equal(guest->profile, PROFILE_WINDOWS_VIRTIO);
@@ -300,7 +300,7 @@ static void test_bad_values(void **state)
 	       "4: [guest] mac: \"1\" is not an Ethernet address such as 52:54:00:12:34:56\n"
 	       "5: [guest] accel: \"fast\" is none of: auto, kvm, tcg\n"
 	       "6: [guest] tpm: \"maybe\" is neither yes nor no\n"
-	       "7: [guest] cpus: \"256\" is not a number from 1 to 255\n"
+	       "7: [guest] cpus: \"256\" is neither a number from 1 to 255 nor max\n"
 	       "9: [network] subnet: \"10\" is neither auto nor a subnet such as 192.168.121.0/24\n"
 	       "10: [network] guest-address: \"here\" is not an IPv4 address\n"
 	       "11: [network] source: \"nat\" is none of: masquerade, preserve\n"

@@ -31,10 +31,11 @@ struct golden {
 	uint32_t hyperv;
 	unsigned mtu;
 	bool other_cpu; /* not Intel's */
+	unsigned tb_cache;
 };
 
 #define CONFIG(p, ...)                                                                                              \
-	{ .name = (char[]){ "windows" }, .memory = 4ULL << 30, .cpus = 2, .profile = PROFILE_##p, \
+	{ .name = (char[]){ "windows" }, .profile = PROFILE_##p, \
 	  .mac = { 0x52, 0x54, 0x00, 0xca, 0x5e, 0x01 }, __VA_ARGS__ }
 
 static const struct golden goldens[] = {
@@ -53,13 +54,16 @@ static const struct golden goldens[] = {
 	{ "linux-kvm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), true, true, false, HYPERV_ALL, .mtu = 1500 },
 	{ "linux-tcg-uefi-tpm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_UEFI, .tpm = true), false, false, false, 0, .mtu = 1500 },
 	{ "linux-tcg-block.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, true, 0, .mtu = 1500 },
+	{ "linux-tcg-small.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, false, 0, .mtu = 1500, .tb_cache = 128 },
 };
 
 static char *build(const struct golden *golden)
 {
 	struct disk disk = { .n = golden->links, .direct = golden->direct };
+	const struct size size = { .memory = 4096, .cpus = 2, .tb_cache = golden->tb_cache };
 	const struct xml_spec spec = {
 		.config = &golden->config,
+		.size = &size,
 		.disk = &disk,
 		.uuid = "1d1c8f5e-7c63-4c2c-9d2e-5d5a0f0f6b01",
 		.nvram = "/storage/windows_VARS.fd",
@@ -126,7 +130,8 @@ static void refuses_what_is_not_text(void **state)
 {
 	struct golden golden = goldens[0];
 	struct disk disk = { .n = 1, .links = { { (char[]){ "/storage/\xff\xfe" }, IMAGE_RAW, false } } };
-	const struct xml_spec spec = { .config = &golden.config, .disk = &disk, .uuid = "", .nvram = "", .bridge = "" };
+	const struct size size = { .memory = 64, .cpus = 1 };
+	const struct xml_spec spec = { .config = &golden.config, .size = &size, .disk = &disk, .uuid = "", .nvram = "", .bridge = "" };
 	char *xml = NULL;
 
 	(void)state;
