@@ -6,6 +6,7 @@
 
 #include "init/guest/base.h"
 #include "init/guest/overlay.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -36,6 +37,7 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 		     struct failure *failure)
 {
 	struct disk base;
+	int64_t begin;
 	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
 
 	if (result != -ENOENT)
@@ -60,7 +62,11 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 	if (result)
 		return result;
 	forget_base(config->disk);
+	begin = now_ms();
 	result = overlay_create(config->disk, &base, failure);
+	if (result == 0)
+		log_info("the disk %s is made, in %lld ms", config->disk,
+			 (long long)(now_ms() - begin));
 	disk_clear(&base);
 	if (result)
 		return result;
