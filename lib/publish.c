@@ -1,7 +1,7 @@
 /*
- * fsync, then a rename that refuses to replace, then fsync of the directory: after a power cut
- * there is the whole file or none. Where renameat2(2) cannot refuse (some network file systems),
- * link(2) can.
+ * fsync, then a rename that refuses to replace unless that is asked for, then fsync of the
+ * directory: after a power cut there is the whole file or none. Where renameat2(2) cannot refuse
+ * (some network file systems), link(2) can.
  */
 #include "lib/publish.h"
 
@@ -88,7 +88,13 @@ static int name_it(const char *temporary, const char *path)
 	return 0;
 }
 
-int publish(const char *temporary, const char *path)
+static int replace(const char *temporary, const char *path)
+{
+	return rename(temporary, path) ? -errno : 0;
+}
+
+/** finish() - Sync, give the name, sync the directory. */
+static int finish(const char *temporary, const char *path, bool over)
 {
 	autofree char *directory = NULL;
 	const char *name;
@@ -97,9 +103,19 @@ int publish(const char *temporary, const char *path)
 	if (result == 0)
 		result = sync_path(temporary, O_RDONLY);
 	if (result == 0)
-		result = name_it(temporary, path);
+		result = over ? replace(temporary, path) : name_it(temporary, path);
 	if (result == 0)
 		return sync_path(directory, O_RDONLY | O_DIRECTORY);
 	unlink(temporary);
 	return result;
+}
+
+int publish(const char *temporary, const char *path)
+{
+	return finish(temporary, path, false);
+}
+
+int publish_over(const char *temporary, const char *path)
+{
+	return finish(temporary, path, true);
 }

@@ -1,4 +1,4 @@
-/* Files that appear whole or not at all, and never in the place of another. */
+/* Files that appear whole or not at all. */
 #pragma once
 
 #include <stddef.h>
@@ -21,3 +21,10 @@ int publish_temporary(const char *path, char **ret_name);
  * is removed.
  */
 int publish(const char *temporary, const char *path);
+
+/**
+ * publish_over() - The same, in the place of a @path that there may be already.
+ *
+ * Return: 0 or -errno; then @temporary is removed.
+ */
+int publish_over(const char *temporary, const char *path);

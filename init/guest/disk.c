@@ -137,6 +137,7 @@ static int look_at(const struct look *look, struct disk *disk, struct image *ret
 			      look->writable ? "let everybody search its directory (chmod o+x)"
 					     : "let everybody read it (chmod o+r)");
 	link->format = ret_image->format;
+	link->size = size;
 	disk->direct = disk->direct && can_direct(look->path, size);
 	return 0;
 }

@@ -12,7 +12,8 @@
 struct disk_link {
 	char *path; /* absolute */
 	enum image_format format;
-	bool block; /* a block device, not a file */
+	bool block;    /* a block device, not a file */
+	uint64_t size; /* bytes of the file or device, not of the disk that it holds */
 };
 
 struct disk {

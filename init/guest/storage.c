@@ -1,10 +1,12 @@
 /*
  * In this order: the disk if it exists; else an overlay on the base if that exists; else an error
- * that says what to mount. Then the identity beside it.
+ * that says what to mount. Then what is kept beside it: the record of its base, its identity.
  */
 #include "init/guest/storage.h"
 
+#include "init/guest/base.h"
 #include "init/guest/overlay.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -17,11 +19,25 @@ static int out_of_memory(struct failure *failure)
 	return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
 }
 
+/**
+ * forget_base() - Remove the record that a disk left which is gone. What cannot be removed is found
+ * to be wrong later, and named.
+ */
+static void forget_base(const char *disk)
+{
+	const char *slash = strrchr(disk, '/');
+	autofree char *record = base_record_path(disk, (int)(slash - disk), slash);
+
+	if (record)
+		unlink(record);
+}
+
 /** find_disk() - Open the disk, after making it if need be. */
 static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 		     struct failure *failure)
 {
 	struct disk base;
+	int64_t begin;
 	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
 
 	if (result != -ENOENT)
@@ -45,7 +61,12 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 	}
 	if (result)
 		return result;
+	forget_base(config->disk);
+	begin = now_ms();
 	result = overlay_create(config->disk, &base, failure);
+	if (result == 0)
+		log_info("the disk %s is made, in %lld ms", config->disk,
+			 (long long)(now_ms() - begin));
 	disk_clear(&base);
 	if (result)
 		return result;
@@ -56,9 +77,9 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 	return result;
 }
 
-/** name_files() - Fill in the paths beside the disk. @ret_identity: allocated. */
+/** name_files() - Fill in the paths beside the disk. @ret_identity, @ret_base: allocated. */
 static int name_files(const struct guest_config *config, struct storage *storage,
-		      char **ret_identity)
+		      char **ret_identity, char **ret_base)
 {
 	const char *slash = strrchr(config->disk, '/');
 	int length = (int)(slash - config->disk);
@@ -72,6 +93,9 @@ static int name_files(const struct guest_config *config, struct storage *storage
 		*ret_identity = NULL;
 		return -ENOMEM;
 	}
+	*ret_base = base_record_path(directory, length, slash);
+	if (!*ret_base)
+		return -ENOMEM;
 	if (asprintf(&storage->nvram, "%.*s/%s_VARS.fd", length, directory, config->name) < 0) {
 		storage->nvram = NULL;
 		return -ENOMEM;
@@ -99,15 +123,17 @@ int storage_lock_path(const struct guest_config *config, char **ret_path)
 int storage_prepare(const struct guest_config *config, struct storage *ret_storage,
 		    struct failure *failure)
 {
-	autofree char *identity = NULL;
+	autofree char *identity = NULL, *base = NULL;
 	struct storage storage = { .nvram = NULL };
 	int result = find_disk(config, &storage.disk, failure);
 
 	if (result)
 		return result;
-	if (name_files(config, &storage, &identity))
+	if (name_files(config, &storage, &identity, &base))
 		result = out_of_memory(failure);
 	else
+		result = base_check(base, &storage.disk, failure);
+	if (result == 0)
 		result = identity_load(identity, storage.disk.links[0].format, storage.uuid,
 				       failure);
 	if (result)

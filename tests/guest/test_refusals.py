@@ -1,5 +1,6 @@
 """What cannot work is refused with a message that names it and a remedy, and leaves no trace."""
 import os
+import signal
 import unittest
 
 import world
@@ -44,6 +45,38 @@ class RefusalTest(world.WorldTest):
         self.world.put_base("button")
         self.refused(78, "mount a volume there", CASEMENT_GUEST_DISK="/storage/none/windows.qcow2")
         self.world.command("rm", "/images/windows.qcow2")
+
+    def test_another_base_below_the_overlay(self):
+        """Refused before libvirtd hears of it; a copy of the old one boots, and so does a disk of an older casement."""
+        base, record = self.world.path("/images/windows.qcow2"), self.world.path("/storage/windows.qcow2.base")
+        self.addCleanup(self.world.command, "rm", "-f", "/images/windows.qcow2")
+        self.world.put_base("button")
+        keeper = self.start()
+        keeper.wait_field("GUEST_STATE", "booting")
+        self.assertIn("recorded in /storage/windows.qcow2.base", keeper.log())
+        keeper.kill(signal.SIGQUIT)
+        self.assertEqual(keeper.wait(), 10, keeper.log())
+        self.world.settle()
+        before = self.world.command("sha256sum", "/storage/windows.qcow2")
+
+        self.world.command("rm", "/images/windows.qcow2")
+        self.world.put_base("mini")
+        self.refused(78, "/storage/windows.qcow2 is an overlay on /images/windows.qcow2, which is not the image that it was made on",
+                     f"this one has {base.stat().st_size} bytes", "remove /storage/windows.qcow2.base")
+        self.assertEqual(self.world.command("sha256sum", "/storage/windows.qcow2"), before)
+
+        self.world.command("rm", "/images/windows.qcow2")
+        self.world.put_base("button")
+        os.utime(base, (1000000000, 1000000000))
+        for part in ("is taken for a copy", "recorded in /storage/windows.qcow2.base"):
+            keeper = self.start()
+            keeper.wait_field("GUEST_STATE", "booting")
+            self.assertIn(part, keeper.log())
+            keeper.kill(signal.SIGQUIT)
+            self.assertEqual(keeper.wait(), 10, keeper.log())
+            self.world.settle()
+            self.assertIn(" 1000000000 ", record.read_text(encoding="utf-8"))
+            record.unlink()
 
     def test_no_kvm(self):
         self.refused(69, "--device /dev/kvm", "CASEMENT_GUEST_ACCEL=tcg", CASEMENT_GUEST_ACCEL="auto") \

@@ -14,14 +14,23 @@ class OverlayTest(harness.SystemTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.image = f"{harness.PREFIX}-{next(harness.numbers)}"
+        cls.image = cls.build("mini")
+
+    @classmethod
+    def build(cls, guest, time=None):
+        """An image that has @guest as its base."""
+        image = f"{harness.PREFIX}-{next(harness.numbers)}"
         with tempfile.TemporaryDirectory(dir="/var/tmp") as context:
-            shutil.copyfile(harness.guest_image("mini"), f"{context}/mini.qcow2")
+            shutil.copyfile(harness.guest_image(guest), f"{context}/mini.qcow2")
+            if time:
+                os.utime(f"{context}/mini.qcow2", (time, time))
             with open(f"{context}/Dockerfile", "w", encoding="ascii") as recipe:
                 recipe.write(f"FROM {harness.IMAGE}\nLABEL {harness.LABEL}={os.getpid()}\n"
                              "COPY mini.qcow2 /images/windows.qcow2\n")
-            harness.docker("build", "-q", "-t", cls.image, context)
-        cls.addClassCleanup(harness.docker, "rmi", "-f", cls.image, check=False)
+            # From its cache Docker takes a copy with another time for the same.
+            harness.docker("build", "-q", "--no-cache", "-t", image, context)
+        cls.addClassCleanup(harness.docker, "rmi", "-f", image, check=False)
+        return image
 
     def test_two_containers_of_one_image(self):
         base = harness.docker("run", "--rm", "--label", f"{harness.LABEL}={os.getpid()}", "--network", "none", "--entrypoint",
@@ -55,6 +64,26 @@ class OverlayTest(harness.SystemTest):
         harness.docker("restart", "-t", "60", guest.name, timeout=120)
         guest.wait_ready()
         self.assertEqual(guest.disk.stat().st_ino, inode)
+
+    def test_the_image_is_built_again(self):
+        """The volume of a container meets another image: with a copy of its base it boots, with another base it does not."""
+        first = self.container(disk=None, image=self.image).start()
+        first.wait_ready()
+        self.assertEqual(first.stop(), 0, first.logs())
+        record = first.storage / "windows.qcow2.base"
+        self.assertIn("/images/windows.qcow2", record.read_text(encoding="utf-8"))
+
+        again = self.container(disk=None, storage=first.storage, image=self.build("mini", time=1000000000)).start()
+        again.wait_ready()
+        self.assertIn("so it is taken for a copy", again.logs())
+        self.assertIn(" 1000000000 ", record.read_text(encoding="utf-8"))
+        self.assertEqual(again.stop(), 0, again.logs())
+
+        before = first.disk.read_bytes()
+        other = self.container(disk=None, storage=first.storage, image=self.build("button")).start()
+        self.assertEqual(other.wait_exit(), 78, other.logs())
+        self.assertIn("which is not the image that it was made on", other.logs())
+        self.assertEqual(first.disk.read_bytes(), before)
 
 
 class SourceTest(harness.SystemTest):

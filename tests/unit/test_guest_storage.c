@@ -149,6 +149,7 @@ static void a_missing_disk_becomes_an_overlay(void **state)
 	assert_int_equal(storage.disk.n, 2);
 	assert_string_equal(storage.disk.links[0].path, disk_path);
 	assert_string_equal(storage.disk.links[1].path, base_path);
+	assert_int_equal(storage.disk.links[1].size, before.st_size);
 	assert_int_equal(storage.disk.virtual_size, 64 << 20);
 	assert_in_range(look(disk_path).st_blocks * 512, 0, 1 << 20); /* under 1 MB before the guest writes */
 	assert_int_equal(run("/usr/bin/qemu-img", "check", "-q", disk_path, NULL), 0);
@@ -156,6 +157,28 @@ static void a_missing_disk_becomes_an_overlay(void **state)
 	before = look(disk_path);
 	assert_int_equal(prepare(), 0);
 	assert_untouched(disk_path, &before);
+}
+
+/* The record beside the disk: of the base that is there when the disk is made, and no other. */
+static void an_overlay_is_never_put_on_another_base(void **state)
+{
+	const struct timespec touched[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	char record[160];
+
+	(void)state;
+	snprintf(record, sizeof(record), "%s.base", disk_path);
+	make_image(base_path, "qcow2");
+	assert_int_equal(prepare(), 0);
+	assert_int_equal(utimensat(AT_FDCWD, base_path, touched, 0), 0);
+	assert_int_equal(prepare(), 0);
+	/* Somebody booted it. */
+	assert_int_equal(run("/usr/bin/qemu-io", "-c", "write 1M 4k", "-f", "qcow2", base_path, NULL), 0);
+	expect_refusal("which is not the image that it was made on");
+	assert_non_null(strstr(failure.text, record));
+	/* A new disk knows nothing of the old one. */
+	assert_int_equal(unlink(disk_path), 0);
+	assert_int_equal(prepare(), 0);
+	assert_int_equal(prepare(), 0);
 }
 
 static void a_chain_is_followed_by_relative_names_too(void **state)
@@ -359,6 +382,7 @@ int main(void)
 		TEST(nothing_there_says_what_to_mount),
 		TEST(a_disk_is_used_as_it_is),
 		TEST(a_missing_disk_becomes_an_overlay),
+		TEST(an_overlay_is_never_put_on_another_base),
 		TEST(a_chain_is_followed_by_relative_names_too),
 		TEST(a_circle_ends),
 		TEST(the_uuid_stays),

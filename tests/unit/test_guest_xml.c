@@ -16,9 +16,9 @@
 #define HYPERV_ALL ((1U << N_HYPERV_FEATURES) - 1)
 
 static struct disk_link overlay[] = {
-	{ (char[]){ "/storage/windows.qcow2" }, IMAGE_QCOW2, false },
-	{ (char[]){ "/images/windows.qcow2" }, IMAGE_QCOW2, false },
-	{ (char[]){ "/images/<&\"'>.raw" }, IMAGE_RAW, false },
+	{ (char[]){ "/storage/windows.qcow2" }, IMAGE_QCOW2, false, 0 },
+	{ (char[]){ "/images/windows.qcow2" }, IMAGE_QCOW2, false, 0 },
+	{ (char[]){ "/images/<&\"'>.raw" }, IMAGE_RAW, false, 0 },
 };
 
 struct golden {
@@ -73,7 +73,7 @@ static char *build(const struct golden *golden)
 		.intel = !golden->other_cpu,
 		.hyperv = golden->hyperv,
 	};
-	struct disk_link block = { (char[]){ "/dev/vdb" }, IMAGE_RAW, true };
+	struct disk_link block = { (char[]){ "/dev/vdb" }, IMAGE_RAW, true, 0 };
 	char *xml = NULL;
 
 	memcpy(disk.links, overlay, sizeof(overlay));
@@ -129,7 +129,7 @@ static void is_pure(void **state)
 static void refuses_what_is_not_text(void **state)
 {
 	struct golden golden = goldens[0];
-	struct disk disk = { .n = 1, .links = { { (char[]){ "/storage/\xff\xfe" }, IMAGE_RAW, false } } };
+	struct disk disk = { .n = 1, .links = { { (char[]){ "/storage/\xff\xfe" }, IMAGE_RAW, false, 0 } } };
 	const struct size size = { .memory = 64, .cpus = 1 };
 	const struct xml_spec spec = { .config = &golden.config, .size = &size, .disk = &disk, .uuid = "", .nvram = "", .bridge = "" };
 	char *xml = NULL;
