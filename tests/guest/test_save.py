@@ -222,6 +222,8 @@ class SaveTest(world.WorldTest):
         keeper = self.deaf()
         keeper.kill(signal.SIGTERM)
         keeper.wait_line("saving it to")
+        # What was said is not asked of libvirt yet.
+        self.world.until("the save has begun", 30, lambda: any(".state" in name for name in self.files()))
         return keeper
 
     def test_impatience_in_the_middle(self):
