@@ -258,6 +258,42 @@ class Guest(Case):
         self.assertEqual(pid1.wait(), 0)
         self.assertTrue(pid1.matches("info m: signal 10 value 9$"), pid1.text())
 
+    def start_critical(self):
+        """A guest that cannot be shut down without another service, and that service's end for good."""
+        pid1 = self.start([script("l", "trap 15 0 0 say up ready pause", type="notify", critical="yes", restart_limit=1),
+                           script("m", "trap 10 0 0 trap 15 0 -1 guest 0 pause -- ready pause", type="notify", main="yes",
+                                  after="l")])
+        pid1.wait_state("m", "ready")
+        guest = pid1.outside(pid1.status()["guest"]["pid"])
+        pid1.kill_service("l")
+        # It is ready again in mid-stop.
+        pid1.wait_line("info l: up", count=2)
+        pid1.wait_state("l", "ready")
+        self.assertEqual(pid1.status()["state"], "stopping")
+        pid1.wait_line(r"info m: signal 15 value 1[01]\d{4}$")
+        return pid1, guest
+
+    def test_second_chance(self):
+        """What failed for good, and ends the container, is started once more for the guest's sake; it stops last."""
+        pid1, guest = self.start_critical()
+        os.kill(guest, signal.SIGKILL)
+        self.assertEqual(pid1.wait(), 12)
+        self.assertLines(pid1, ["error casement: l failed for good: killed by SIGKILL",
+                                "warning casement: l failed for good, but the guest's end needs it: starting it again",
+                                "info casement: exit 12: l failed for good: killed by SIGKILL"], "for good")
+        self.assertLines(pid1, ["info casement: m has stopped", "info l: signal 15 value 0"], "m has stopped|info l: signal")
+
+    def test_no_third_chance(self):
+        """It fails again: the guest has to do without it, and still has its time."""
+        pid1, guest = self.start_critical()
+        pid1.kill_service("l")
+        pid1.wait_line("error casement: l failed for good", count=2)
+        pid1.wait_state("l", "failed")
+        self.assertEqual(service_in(pid1.status(), "m")["state"], "stopping")
+        os.kill(guest, signal.SIGKILL)
+        self.assertEqual(pid1.wait(), 12)
+        self.assertEqual(len(pid1.matches("info l: up")), 2)
+
     def test_guest_without_a_keeper_is_not_cut_off(self):
         """The keeper's code is 0, the guest is still there: it gets SIGTERM and its time like everything else."""
         pid1 = self.start_guest("trap 15 300 0 pause")
