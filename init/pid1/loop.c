@@ -252,7 +252,7 @@ static void tell_outside(struct pid1 *pid1, int64_t now)
 		return;
 	if (stop)
 		snprintf(fields, sizeof(fields), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=%s",
-			 (long long)supervisor_stop_time(supervisor, true) * 1000, text);
+			 (long long)supervisor_stop_time(supervisor) * 1000, text);
 	else
 		snprintf(fields, sizeof(fields), "%sSTATUS=%s", ready ? "READY=1\n" : "", text);
 	if (!outside_send(&pid1->outside, fields)) {

@@ -172,9 +172,9 @@ int main(int argc, char **argv)
 	supervisor_init(&pid1->supervisor, config, &pid1->effects, now_ms());
 	log_info("casement %s, pid %d", CASEMENT_VERSION, (int)getpid());
 	if (pid1->supervisor.main)
-		log_info("a stop may take %lld s: use docker stop -t or --stop-timeout; Docker's "
-			 "default of 10 s is a power cut",
-			 (long long)supervisor_stop_time(&pid1->supervisor, false) / 1000);
+		log_info("the guest's end may take %lld s: use docker stop -t or --stop-timeout; "
+			 "Docker's default of 10 s is a power cut",
+			 (long long)supervisor_guest_time(&pid1->supervisor) / 1000);
 
 	/*
 	 * From here on PID 1 must not die: no exit, no abort, no allocation but when it is asked to

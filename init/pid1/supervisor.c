@@ -333,7 +333,13 @@ static void step_rest(struct supervisor *supervisor, int64_t now)
 	}
 }
 
-int64_t supervisor_stop_time(const struct supervisor *supervisor, bool extended)
+int64_t supervisor_guest_time(const struct supervisor *supervisor)
+{
+	return (int64_t)supervisor->config->stop.timeout + save_time(supervisor) +
+	       supervisor->main->config->stop_timeout;
+}
+
+int64_t supervisor_stop_time(const struct supervisor *supervisor)
 {
 	int64_t chain[CONFIG_MAX_SERVICES], longest = 0;
 
@@ -347,12 +353,11 @@ int64_t supervisor_stop_time(const struct supervisor *supervisor, bool extended)
 			if (chain[config->after_index[j]] > chain[i])
 				chain[i] = chain[config->after_index[j]];
 		}
-		chain[i] += (int64_t)config->stop_timeout + SERVICE_KILL_PATIENCE_MS;
-		if (extended)
-			chain[i] += SERVICE_EXTEND_MAX_MS;
+		chain[i] += (int64_t)config->stop_timeout + SERVICE_EXTEND_MAX_MS +
+			    SERVICE_KILL_PATIENCE_MS;
 		if (service == supervisor->main)
-			chain[i] += (int64_t)supervisor->config->stop.timeout +
-				    save_time(supervisor);
+			chain[i] +=
+				(int64_t)supervisor->config->stop.timeout + save_time(supervisor);
 		if (chain[i] > longest)
 			longest = chain[i];
 	}

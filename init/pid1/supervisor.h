@@ -175,10 +175,16 @@ bool supervisor_is_timing(const struct supervisor *supervisor);
 int64_t supervisor_next_deadline(const struct supervisor *supervisor);
 
 /**
- * supervisor_stop_time() - How long a stop may take at the most, in ms; @extended: if every service
- * asks for as much more time as it can get.
+ * supervisor_guest_time() - How long the guest's end may take in a stop, in ms: whoever ends the
+ * container before that cuts it off. There must be a main service.
  */
-int64_t supervisor_stop_time(const struct supervisor *supervisor, bool extended);
+int64_t supervisor_guest_time(const struct supervisor *supervisor);
+
+/**
+ * supervisor_stop_time() - How long a stop may take at the most, in ms, even if every service asks
+ * for as much more time as it can get.
+ */
+int64_t supervisor_stop_time(const struct supervisor *supervisor);
 
 /** supervisor_judge() - Bring the overall state up to date; supervisor_step() does it. */
 void supervisor_judge(struct supervisor *supervisor, int64_t now);

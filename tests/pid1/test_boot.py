@@ -355,7 +355,7 @@ class Outside(Case):
             # 5 s for what is left.
             self.assertIn("EXTEND_TIMEOUT_USEC=200000000", stopping)
             self.assertEqual(pid1.wait(), 0)
-            self.assertTrue(pid1.matches("info casement: a stop may take 140 s: use docker stop -t"), pid1.text())
+            self.assertTrue(pid1.matches("info casement: the guest's end may take 120 s: use docker stop -t"), pid1.text())
             receiver.setblocking(False)
             try:
                 while True:

@@ -72,7 +72,7 @@ class StartAgainTest(harness.SystemTest):
         self.assertIn("the guest did not stop by the deadline and was saved; the next start resumes it", guest.logs())
         self.assertIn("windows.qcow2.state.manifest", os.listdir(guest.disk.parent))
         # 2 s for the guest, 60 s to save it, and what the rest takes.
-        self.assertGreater(int(re.search(r"a stop may take (\d+) s", guest.logs())[1]), 2 + 60)
+        self.assertGreater(int(re.search(r"the guest's end may take (\d+) s", guest.logs())[1]), 2 + 60)
         guest.start()
         guest.wait_ready()
         with guest.rdp() as connection:

@@ -41,11 +41,11 @@ static void test_hurry(void **state)
 static void test_save(void **state)
 {
 	struct fixture *f = *state;
-	int64_t without = supervisor_stop_time(&f->supervisor, false);
+	int64_t without = supervisor_stop_time(&f->supervisor);
 
 	f->config.stop.on_deadline = ON_DEADLINE_SAVE;
 	f->config.stop.save_timeout = 30000;
-	assert_int_equal(supervisor_stop_time(&f->supervisor, false), without + 30000);
+	assert_int_equal(supervisor_stop_time(&f->supervisor), without + 30000);
 	start_with_guest(f);
 	supervisor_stop(&f->supervisor, "SIGTERM", f->now);
 	step(f);
