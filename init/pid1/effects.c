@@ -22,7 +22,7 @@ static pid_t do_spawn(void *context, struct service *service)
 	int result;
 
 	if (channel->exec_fd >= 0)
-		close(take_fd(&channel->exec_fd));
+		loop_close(pid1->epoll_fd, take_fd(&channel->exec_fd));
 	result = spawn_process(&channel->spawn, &pid, &channel->exec_fd);
 	if (result < 0) {
 		log_error("%s: no process can be made: %s", service->config->name,

@@ -36,13 +36,8 @@
 
 #define MAX_SIGNALS 16
 
-/*
- * While a time runs that services must keep, PID 1 looks at the clock this often; if a look comes
- * FROZEN_MS too late, PID 1 did not run, because the container was paused for instance, and neither
- * did its services.
- */
+/* While a time runs that services must keep, PID 1 looks this often whether anybody ran. */
 #define LOOK_MS 1000
-#define FROZEN_MS 1000
 
 void loop_signals(sigset_t *ret_signals)
 {
@@ -69,6 +64,12 @@ int loop_add(int epoll_fd, int fd, uint32_t events, enum source source, size_t i
 int loop_change(int epoll_fd, int fd, uint32_t events, enum source source, size_t index)
 {
 	return control(epoll_fd, EPOLL_CTL_MOD, fd, events, source, index);
+}
+
+void loop_close(int epoll_fd, int fd)
+{
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	close(fd);
 }
 
 static void take_datagrams(struct pid1 *pid1, size_t index, int64_t now)
@@ -117,7 +118,7 @@ static void take_exec(struct pid1 *pid1, size_t index, int64_t now)
 	result = spawn_read_failure(channel->exec_fd, &failure);
 	if (result == -EAGAIN)
 		return;
-	close(take_fd(&channel->exec_fd));
+	loop_close(pid1->epoll_fd, take_fd(&channel->exec_fd));
 	if (result > 0) {
 		describe_failure(service, &failure);
 		log_error("%s: %s", service->config->name, service->problem);
@@ -142,22 +143,29 @@ static void take_last_words(struct pid1 *pid1, pid_t pid, int64_t now)
 	}
 }
 
+/* @which: a child, or -1: any. Return: whether one was dead. */
+static bool reap_one(struct pid1 *pid1, pid_t which, int64_t now)
+{
+	int status;
+	pid_t pid = waitpid(which, &status, WNOHANG);
+
+	if (which < 0)
+		pid1->supervisor.no_children = pid < 0 && errno == ECHILD;
+	if (pid <= 0)
+		return false;
+	if (pid1->supervisor.phase == PHASE_REST)
+		rest_forget(&pid1->rest, pid);
+	take_last_words(pid1, pid, now);
+	supervisor_reaped(&pid1->supervisor, pid, status, now);
+	return true;
+}
+
 /* Return: whether children may be left that are dead already. */
 static bool reap(struct pid1 *pid1, int64_t now)
 {
 	for (int i = 0; i < REAP_BATCH; i++) {
-		int status;
-		pid_t pid = waitpid(-1, &status, WNOHANG);
-
-		if (pid < 0 && errno == EINTR)
-			continue;
-		pid1->supervisor.no_children = pid < 0 && errno == ECHILD;
-		if (pid <= 0)
+		if (!reap_one(pid1, -1, now))
 			return false;
-		if (pid1->supervisor.phase == PHASE_REST)
-			rest_forget(&pid1->rest, pid);
-		take_last_words(pid1, pid, now);
-		supervisor_reaped(&pid1->supervisor, pid, status, now);
 		if (i % REAP_LOOK == REAP_LOOK - 1 && now_ms() - now > REAP_MS)
 			break;
 	}
@@ -284,20 +292,36 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 	return wait < INT_MAX ? (int)wait : INT_MAX;
 }
 
-/* Return: the time, at the end of a round that began at @begin, with a wait that was to last @wait
- * ms (-1: for ever). */
-static int64_t look_at_clock(struct pid1 *pid1, int64_t begin, int wait)
+/* Return: the time, after a wait that was to last @wait ms (-1: for ever). */
+static int64_t look_at_clock(struct pid1 *pid1, int wait)
 {
 	int64_t now = now_ms();
-	int64_t late = now - begin - wait;
+	int64_t lost = pause_end(&pid1->pause, wait, now);
 
-	if (wait >= 0 && late > FROZEN_MS) {
+	if (lost) {
 		log_warning("PID 1 did not run for %lld ms, as in a container that is paused: all "
 			    "deadlines are put off",
-			    (long long)late);
-		supervisor_lost(&pid1->supervisor, late);
+			    (long long)lost);
+		supervisor_lost(&pid1->supervisor, lost);
 	}
 	return now;
+}
+
+/*
+ * Before a time is judged to be over, whoever was to keep it is heard: a PID 1 that is short of CPU
+ * may be late itself, and among many dead children waitpid(-1) comes to a service's last.
+ */
+static void hear_services(struct pid1 *pid1, int64_t now)
+{
+	for (size_t i = 0; i < pid1->supervisor.n_services; i++) {
+		const struct service *service = &pid1->supervisor.services[i];
+
+		if (service->pid && service_next_deadline(service) <= now &&
+		    !reap_one(pid1, service->pid, now)) {
+			take_exec(pid1, i, now);
+			take_datagrams(pid1, i, now);
+		}
+	}
 }
 
 void loop_run(struct pid1 *pid1)
@@ -315,14 +339,16 @@ void loop_run(struct pid1 *pid1)
 	for (;;) {
 		int wait, n;
 
+		hear_services(pid1, now);
 		supervisor_step(&pid1->supervisor, now);
 		server_step(&pid1->server, &pid1->supervisor, now);
 		tell_outside(pid1, now);
 		if (pid1->supervisor.phase == PHASE_DONE)
 			return;
 		wait = wait_time(pid1, more, now);
+		pause_begin(&pid1->pause, wait);
 		n = epoll_wait(pid1->epoll_fd, events, MAX_EVENTS, wait);
-		now = look_at_clock(pid1, now, wait);
+		now = look_at_clock(pid1, wait);
 		more = more && reap(pid1, now);
 		for (int i = 0; i < n; i++)
 			more = take_event(pid1, events[i].data.u64, now) || more;

@@ -3,6 +3,7 @@
 
 #include "init/pid1/notify.h"
 #include "init/pid1/output.h"
+#include "init/pid1/pause.h"
 #include "init/pid1/rest.h"
 #include "init/pid1/server.h"
 #include "init/pid1/spawn.h"
@@ -44,6 +45,7 @@ struct pid1 {
 	struct channel channels[CONFIG_MAX_SERVICES];
 	int epoll_fd;
 	int signal_fd;
+	struct pause pause;
 	int interrupts; /* SIGINTs so far */
 	bool announced_ready;
 	bool announced_stop;
@@ -61,6 +63,12 @@ int loop_add(int epoll_fd, int fd, uint32_t events, enum source source, size_t i
 
 /** loop_change() - Other events for a descriptor that is watched already. */
 int loop_change(int epoll_fd, int fd, uint32_t events, enum source source, size_t index);
+
+/**
+ * loop_close() - Watch a descriptor no longer, and close it. To close it would not do: a child that
+ * has not become its program yet has a copy, and for as long epoll goes on to report of it.
+ */
+void loop_close(int epoll_fd, int fd);
 
 /** loop_signals() - The signals that PID 1 blocks and reads from its signalfd: all but those that a
  * fault raises. */

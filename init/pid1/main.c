@@ -170,6 +170,7 @@ int main(int argc, char **argv)
 	if (result < 0)
 		return result == -ESRCH ? EXIT_CONFIG : EXIT_UNAVAILABLE;
 	supervisor_init(&pid1->supervisor, config, &pid1->effects, now_ms());
+	pause_init(&pid1->pause);
 	log_info("casement %s, pid %d", CASEMENT_VERSION, (int)getpid());
 	if (pid1->supervisor.main)
 		log_info("the guest's end may take %lld s: use docker stop -t or --stop-timeout; "

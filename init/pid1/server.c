@@ -56,7 +56,7 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 
 static void drop_client(struct server *server, struct client *client)
 {
-	close(client->fd);
+	loop_close(server->epoll_fd, client->fd);
 	*client = (struct client){ .fd = -1 };
 	server->n_clients--;
 	while (server->highest && server->clients[server->highest - 1].fd < 0)

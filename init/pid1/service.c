@@ -331,6 +331,7 @@ static void retry(const struct step *step)
 static void forgive(const struct step *step)
 {
 	step->service->failures = step->service->tries = 0;
+	step->service->restarts++;
 	retry(step);
 }
 

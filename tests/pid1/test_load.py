@@ -4,14 +4,18 @@ Bounds looks at the order of what happens, not at the time that it takes: everyt
 it goes on, a client is answered before the last of it was taken.
 """
 import contextlib
+import fcntl
 import json
+import os
 import resource
+import shutil
 import signal
 import tempfile
 import threading
+import time
 import unittest
 
-from harness import CLOCKSTEP, Case, children_of, native, read_all, release, script, service_in, state_of, wait_until
+from harness import CLOCKSTEP, VICTIM, Case, children_of, native, read_all, release, script, service_in, state_of, wait_until
 
 # Datagrams that wait at a socket: the kernel's default is 10.
 LONG_QUEUES = "echo 1000 >/proc/sys/net/unix/max_dgram_qlen"
@@ -70,6 +74,25 @@ class Bounds(Case):
         """As many as 5 ms allow, where each takes long; it is looked after 16."""
         self.assertLessEqual(self.reaped_before_an_answer(10), 3 * 16)
 
+    def test_in_time(self):
+        """A service was done in time, and PID 1 finds it late, among thousands of dead that the kernel names before it."""
+        fifo = self.fifo()
+        pid1 = self.start([MAIN, script("o", "orphans 3000 36000000 ready pause", type="notify"),
+                           script("s", f"say up await {fifo} exit 0", type="oneshot", after="o", start_timeout="20s")],
+                          environment={"LD_PRELOAD": CLOCKSTEP, "CLOCK_STEP_MS": "100"})
+        pid1.wait_line("info s: up")
+        services = {pid1.outside(service["pid"]) for service in pid1.status()["services"]}
+        s = pid1.outside(service_in(pid1.status(), "s")["pid"])
+        self.stop_for(pid1)
+        for child in set(children_of(pid1.pid)) - services:
+            os.kill(child, signal.SIGKILL)
+        release(fifo)
+        wait_until(lambda: all(state_of(child) == "Z" for child in set(children_of(pid1.pid)) - services | {s}), "dead")
+        pid1.kill(signal.SIGCONT)
+        pid1.wait_state("s", "ready")
+        pid1.stop()
+        self.assertNotIn("not ready after", pid1.text())
+
     def test_output(self):
         """A process dies and leaves half a megabyte of lines: that it is dead is noticed in between, and no line is lost."""
         fifo = self.fifo()
@@ -112,6 +135,58 @@ class Bounds(Case):
 
 
 @native
+class Unborn(Case):
+    """A child that has not become its program yet has copies of what PID 1 closes: PID 1 is not woken by them for ever.
+
+    By a clock that goes on at every look: with a hundred looks in a second PID 1 would be spinning.
+    """
+
+    def setUp(self):
+        """A program that waits in its exec for the lease on its file."""
+        self.program = self.fifo() + ".program"
+        shutil.copy(VICTIM, self.program)
+        self.file = os.open(self.program, os.O_RDONLY | os.O_CLOEXEC)
+        self.addCleanup(os.close, self.file)
+        # The kernel asks for a lease by a signal, whose default action is the end.
+        self.addCleanup(signal.signal, signal.SIGIO, signal.signal(signal.SIGIO, signal.SIG_IGN))
+        fcntl.fcntl(self.file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+
+    def start_held(self, *services, **keys):
+        return self.start([*services, script("held", "say up pause", program=self.program, start_timeout="500h", **keys)],
+                          environment={"LD_PRELOAD": CLOCKSTEP, "CLOCK_STEP_MS": "1"})
+
+    def wait_held(self, pid1):
+        wait_until(lambda: service_in(pid1.status(), "held")["pid"], "a child")
+        child = pid1.outside(service_in(pid1.status(), "held")["pid"])
+        wait_until(lambda: state_of(child) == "S" and os.readlink(f"/proc/{child}/exe") != self.program, "held")
+
+    def check(self, pid1):
+        begin = pid1.status()["uptime_ms"]
+        time.sleep(1)
+        self.assertLess(pid1.status()["uptime_ms"] - begin, 100)
+        fcntl.fcntl(self.file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        pid1.wait_line("info held: up")
+        pid1.stop()
+
+    def test_exec(self):
+        """Another service becomes its program."""
+        pid1 = self.start_held(MAIN)
+        self.wait_held(pid1)
+        pid1.wait_state("m", "ready")
+        self.check(pid1)
+
+    def test_client(self):
+        """A client goes."""
+        fifo = self.fifo()
+        pid1 = self.start_held(MAIN, script("gate", f"await {fifo} exit 0", type="oneshot", start_timeout="500h"), after="gate")
+        with pid1.connect() as client:
+            client.sendall(b"watch\n")
+            client.recv(1)
+            release(fifo)
+            self.wait_held(pid1)
+        self.check(pid1)
+
+
 class Flood(Case):
     """All of it at once, and without an end."""
 

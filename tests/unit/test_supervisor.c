@@ -279,6 +279,7 @@ static void test_forgiven(void **state)
 	did(f, "spawn b=105; kill m TERM 60000");
 	is(f, A, SERVICE_READY);
 	assert_int_equal(f->supervisor.exit_code, 12);
+	assert_int_equal(f->supervisor.services[B].restarts, 1);
 	says(f, B, "READY=1");
 	did(f, "");
 	dies(f, M, EXITED(0));
