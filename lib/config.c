@@ -297,29 +297,35 @@ static void apply_after_end(struct config *config)
 	}
 }
 
-static void read_sources(struct config_loader *loader, const char *file)
+/* @copy: of the texts; -1: read them from @file, or the usual places. Return: 0 or -errno. */
+static int take_sources(struct config_loader *loader, const char *file, int copy)
 {
-	if (file) {
-		config_read_file(loader, file, true);
-	} else {
-		config_read_file(loader, CONFIG_SHIPPED, true);
-		config_read_file(loader, CONFIG_MAIN, false);
-		config_read_dropins(loader, CONFIG_DROPINS);
-	}
+	int result = 0;
+
+	if (copy >= 0)
+		result = config_text_paste(copy, config_take_text, loader);
+	else
+		config_text_all(file, config_take_text, loader);
 	/* A variable may be for a section that was not read. */
-	if (!loader->over_limit)
+	if (!result && !loader->over_limit)
 		config_read_environment(loader);
+	return result;
 }
 
-int config_load(const char *file, config_report_fn *report, void *context,
+static int load(const char *file, int copy, config_report_fn *report, void *context,
 		struct config **ret_config)
 {
 	struct config *config = calloc(1, sizeof(*config));
 	struct config_loader loader = { .config = config, .report = report, .context = context };
+	int result;
 
 	if (!config)
 		return -ENOMEM;
-	read_sources(&loader, file);
+	result = take_sources(&loader, file, copy);
+	if (result) {
+		config_free(config);
+		return result;
+	}
 	set_defaults(SECTION_GUEST, &config->guest);
 	set_defaults(SECTION_NETWORK, &config->network);
 	set_defaults(SECTION_STOP, &config->stop);
@@ -340,6 +346,17 @@ int config_load(const char *file, config_report_fn *report, void *context,
 	}
 	*ret_config = config;
 	return 0;
+}
+
+int config_load(const char *file, config_report_fn *report, void *context,
+		struct config **ret_config)
+{
+	return load(file, -1, report, context, ret_config);
+}
+
+int config_load_copy(int fd, config_report_fn *report, void *context, struct config **ret_config)
+{
+	return load(NULL, fd, report, context, ret_config);
 }
 
 void config_free(struct config *config)

@@ -194,6 +194,13 @@ typedef void config_report_fn(void *context, const char *message);
 int config_load(const char *file, config_report_fn *report, void *context,
 		struct config **ret_config);
 
+/**
+ * config_load_copy() - config_load() of texts that config_text_copy() has copied into @fd.
+ *
+ * Return: as config_load(), or -errno if the copy cannot be read.
+ */
+int config_load_copy(int fd, config_report_fn *report, void *context, struct config **ret_config);
+
 void config_free(struct config *config);
 
 /* The origin of what nobody has set. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/config.h"
+#include "lib/config_text.h"
 
 struct config_entry {
 	char *section;
@@ -52,11 +53,8 @@ void config_check(struct config_loader *loader);
 /** config_clear_service() - Free what a service owns. */
 void config_clear_service(struct service_config *service);
 
-/** config_read_file() - Read one file's entries; a missing file is a mistake only if @required. */
-void config_read_file(struct config_loader *loader, const char *path, bool required);
-
-/** config_read_dropins() - Read every *.conf of a directory, by name. */
-void config_read_dropins(struct config_loader *loader, const char *directory);
+/** config_take_text() - Take a file's entries; a config_text_fn() whose context is the loader. */
+bool config_take_text(void *loader, const struct config_text *text);
 
 /** config_read_environment() - Take every CASEMENT_* variable; one that names no key is a mistake.
  */

@@ -1,16 +1,13 @@
 /*
- * Reading: INI files through libinih, and the environment. What comes out are entries; their types
- * are config_keys.c's.
+ * Understanding: INI texts through libinih, and the environment. What comes out are entries; their
+ * types are config_keys.c's.
  */
 #include "lib/config_entry.h"
 #include "lib/util.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
-#include <sys/stat.h>
 
 extern char **environ;
 
@@ -150,149 +147,69 @@ static int handle_pair(void *context, const char *section, const char *key, cons
 	return 1;
 }
 
-/**
- * open_regular() - Open a file of which reading cannot block: PID 1 does so while it runs.
- *
- * Return: 0, -ENXIO if it is not a regular file, -EFBIG if it is larger than a configuration may
- * be, or -errno.
- */
-static int open_regular(const char *path, int *ret_fd)
+static void complain_text(struct config_loader *loader, const struct config_text *text)
 {
-	/* Otherwise a FIFO would wait for its other end, and a terminal would become PID 1's. */
-	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat status;
-
-	/* ENXIO is what open() says of a socket. */
-	if (fd < 0 || fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return -ENXIO;
-	if (status.st_size > CONFIG_MAX_FILE)
-		return -EFBIG;
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-/**
- * read_text() - Read a whole file, whatever size it said it had: it may grow.
- * @ret_error: when NULL is returned: what is wrong, as open_regular() says it
- *
- * Return: the text, for the caller to free; it has no zero byte at its end.
- */
-static char *read_text(const char *path, size_t *ret_length, int *ret_error)
-{
-	autofree char *text = NULL;
-	autoclose int fd = -1;
-	size_t length = 0;
-	ssize_t n;
-
-	*ret_error = open_regular(path, &fd);
-	if (*ret_error < 0)
-		return NULL;
-	/* One more than may be; what is not read takes no memory. */
-	text = malloc(CONFIG_MAX_FILE + 1);
-	if (!text) {
-		*ret_error = -ENOMEM;
-		return NULL;
-	}
-	while ((n = read(fd, text + length, CONFIG_MAX_FILE + 1 - length)) != 0) {
-		if (n < 0 && errno != EINTR) {
-			*ret_error = -errno;
-			return NULL;
-		}
-		if (n > 0)
-			length += (size_t)n;
-		if (length > CONFIG_MAX_FILE) {
-			*ret_error = -EFBIG;
-			return NULL;
-		}
-	}
-	*ret_length = length;
-	return take_ptr(text);
-}
-
-static void complain_file(struct config_loader *loader, const char *path, bool required, int error)
-{
-	switch (error) {
-	case -ENXIO: config_complain(loader, "%s: is not a regular file", path); break;
+	switch (text->error) {
+	case -ENXIO: config_complain(loader, "%s: is not a regular file", text->path); break;
 	case -EFBIG:
 		config_complain(loader,
 				"%s: is larger than %d bytes: make it shorter, forwards by means "
 				"of ranges",
-				path, CONFIG_MAX_FILE);
+				text->path, CONFIG_MAX_FILE);
+		loader->over_limit = true;
+		break;
+	case -E2BIG:
+		config_complain(loader, "%s: has more than %d drop-ins: join some", text->path,
+				CONFIG_MAX_DROPINS);
 		loader->over_limit = true;
 		break;
 	case -ENOMEM: loader->out_of_memory = true; break;
 	default:
-		if (required || error != -ENOENT)
-			config_complain(loader, "%s: cannot be read: %s", path, strerror(-error));
+		if (text->required || text->error != -ENOENT)
+			config_complain(loader, "%s: cannot be read: %s", text->path,
+					strerror(-text->error));
 	}
 }
 
-void config_read_file(struct config_loader *loader, const char *path, bool required)
+/* Return: whether the text is to be understood. */
+static bool admit(struct config_loader *loader, const struct config_text *text)
 {
-	struct source source = { .loader = loader, .path = path, .entry = SIZE_MAX };
-	autofree char *text = NULL;
-	size_t length = 0;
-	int error, first_bad;
-
 	if (loader->over_limit)
-		return;
-	text = read_text(path, &length, &error);
-	if (!text) {
-		complain_file(loader, path, required, error);
-		return;
+		return false;
+	if (text->error) {
+		complain_text(loader, text);
+		return false;
 	}
-	loader->n_bytes += length;
+	loader->n_bytes += text->length;
 	if (loader->n_bytes > CONFIG_MAX_BYTES) {
 		config_complain(loader,
 				"%s: is more than the rest of the %d bytes that all files may "
 				"have: make them shorter",
-				path, CONFIG_MAX_BYTES);
+				text->path, CONFIG_MAX_BYTES);
 		loader->over_limit = true;
-		return;
 	}
-	source.at = text;
-	source.end = text + length;
+	return !loader->over_limit;
+}
+
+bool config_take_text(void *context, const struct config_text *text)
+{
+	struct config_loader *loader = context;
+	struct source source = {
+		.loader = loader,
+		.path = text->path,
+		.at = text->data,
+		.end = text->data + text->length,
+		.entry = SIZE_MAX,
+	};
+	int first_bad;
+
+	if (!admit(loader, text))
+		return !loader->over_limit;
 	first_bad = ini_parse_stream(read_line, &source, handle_pair, &source);
 	if (first_bad > 0 && !source.n_bad)
 		config_complain(loader, "%s:%d: is neither a [section] nor a key = value line",
-				path, first_bad);
-}
-
-static int is_dropin(const struct dirent *entry)
-{
-	size_t length = strlen(entry->d_name);
-
-	return entry->d_name[0] != '.' && length > 5 && streq(entry->d_name + length - 5, ".conf");
-}
-
-void config_read_dropins(struct config_loader *loader, const char *directory)
-{
-	struct dirent **names;
-	int n = scandir(directory, &names, is_dropin, alphasort);
-
-	if (n < 0) {
-		if (errno != ENOENT)
-			config_complain(loader, "%s: cannot be read: %s", directory,
-					strerror(errno));
-		return;
-	}
-	if (n > CONFIG_MAX_DROPINS) {
-		config_complain(loader, "%s: has more than %d drop-ins: join some", directory,
-				CONFIG_MAX_DROPINS);
-		loader->over_limit = true;
-	}
-	for (int i = 0; i < n; i++) {
-		autofree char *path = NULL;
-
-		if (asprintf(&path, "%s/%s", directory, names[i]->d_name) < 0)
-			loader->out_of_memory = true;
-		else
-			config_read_file(loader, path, true);
-		free(names[i]);
-	}
-	free(names);
+				text->path, first_bad);
+	return !loader->over_limit;
 }
 
 /*

@@ -6,7 +6,6 @@
 #include "init/pid1/loop.h"
 
 #include "init/pid1/forwards.h"
-#include "init/pid1/reconfigure.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
@@ -156,6 +155,7 @@ static bool reap_one(struct pid1 *pid1, pid_t which, int64_t now)
 	if (pid1->supervisor.phase == PHASE_REST)
 		rest_forget(&pid1->rest, pid);
 	take_last_words(pid1, pid, now);
+	reconfigure_reaped(pid1, pid, status, now);
 	supervisor_reaped(&pid1->supervisor, pid, status, now);
 	return true;
 }
@@ -281,6 +281,8 @@ static int wait_time(const struct pid1 *pid1, bool more, int64_t now)
 
 	if (pid1->outside_again && pid1->outside_again < next)
 		next = pid1->outside_again;
+	if (reconfigure_next_deadline(pid1) < next)
+		next = reconfigure_next_deadline(pid1);
 	if (more || next <= now)
 		return 0;
 	if (next == NEVER)
@@ -340,6 +342,7 @@ void loop_run(struct pid1 *pid1)
 		int wait, n;
 
 		hear_services(pid1, now);
+		reconfigure_step(pid1, now);
 		supervisor_step(&pid1->supervisor, now);
 		server_step(&pid1->server, &pid1->supervisor, now);
 		tell_outside(pid1, now);

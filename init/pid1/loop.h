@@ -4,6 +4,7 @@
 #include "init/pid1/notify.h"
 #include "init/pid1/output.h"
 #include "init/pid1/pause.h"
+#include "init/pid1/reconfigure.h"
 #include "init/pid1/rest.h"
 #include "init/pid1/server.h"
 #include "init/pid1/spawn.h"
@@ -46,6 +47,7 @@ struct pid1 {
 	int epoll_fd;
 	int signal_fd;
 	struct pause pause;
+	struct reader reader;
 	int interrupts; /* SIGINTs so far */
 	bool announced_ready;
 	bool announced_stop;

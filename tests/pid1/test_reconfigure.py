@@ -1,9 +1,10 @@
 """SIGHUP: PID 1 reads its configuration again, says what has changed, takes over its policy, and touches nothing else."""
 import os
 import signal
+import subprocess
 import unittest
 
-from harness import Case, native, script, service_in, wait_until
+from harness import Case, children_of, native, script, service_in, wait_until
 
 MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
 
@@ -110,6 +111,56 @@ class Reconfigure(Case):
         os.mkfifo(pid1.config)
         self.assertRegex(self.hup(pid1)["reason"], "is not a regular file")
         self.assertEqual(pid1.ask("health"), "ok\n")
+        self.assertEqual(pid1.stop(), 0)
+
+    def hang(self, pid1):
+        """The directory of the configuration is on a file system whose server does not answer. Return: how to end that."""
+        server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        self.addCleanup(os.close, server)
+        inside = ["nsenter", f"--target={pid1.pid}", "--mount", "--pid"]
+        subprocess.run([*inside, "mount", "-i", "-t", "fuse", "-o", f"fd={server},rootmode=40000,user_id=0,group_id=0", "silent",
+                        pid1.directory], check=True, pass_fds=[server])
+        return lambda: subprocess.run([*inside, "umount", "-l", pid1.directory], check=True)
+
+    def reader_of(self, pid1):
+        for child in children_of(pid1.pid):
+            with open(f"/proc/{child}/comm", encoding="ascii") as file:
+                if file.read() == "casement-reader\n":
+                    return child
+        return None
+
+    def test_hangs(self):
+        """A file system that hangs holds the process that reads; PID 1 answers, gives up in the end, and reads again later."""
+        pid1 = self.begin()
+        end = self.hang(pid1)
+        pid1.kill(signal.SIGHUP)
+        wait_until(lambda: self.reader_of(pid1), "a reader")
+        pid1.kill(signal.SIGHUP)
+        self.assertEqual(pid1.ask("health"), "ok\n")
+        pid1.wait_line("error casement: the configuration: not read within 10 s: its file system does not answer")
+        self.assertEqual(pid1.status()["reload"]["result"], "failed")
+        self.assertIn("not read within 10 s", pid1.status()["reload"]["reason"])
+        wait_until(lambda: not self.reader_of(pid1), "the reader is gone")
+        end()
+        self.assertEqual(self.hup(pid1)["result"], "ok")
+        self.assertEqual(pid1.stop(), 0)
+
+    def test_stop_while_it_hangs(self):
+        pid1 = self.begin()
+        self.hang(pid1)
+        pid1.kill(signal.SIGHUP)
+        wait_until(lambda: self.reader_of(pid1), "a reader")
+        self.assertEqual(pid1.stop(), 0)
+        self.assertLines(pid1, [], "reader|left over|survives")
+
+    def test_killed_reader(self):
+        """Whoever kills it learns that nothing was read."""
+        pid1 = self.begin()
+        self.hang(pid1)
+        pid1.kill(signal.SIGHUP)
+        wait_until(lambda: self.reader_of(pid1), "a reader")
+        os.kill(self.reader_of(pid1), signal.SIGKILL)
+        pid1.wait_line("error casement: the configuration: the process that reads it was killed")
         self.assertEqual(pid1.stop(), 0)
 
     def test_too_much(self):

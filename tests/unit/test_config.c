@@ -150,11 +150,11 @@ static void test_size_of_all(void **state)
 	memset(text, '\n', sizeof(text));
 	write_bytes("c", text, sizeof(text));
 	for (unsigned i = 0; i < 3; i++)
-		config_read_file(&loader, "c", true);
+		config_text_file("c", true, config_take_text, &loader);
 	assert_string_equal(place->said, "");
 	write_file("d", "\n\n");
 	for (unsigned i = 0; i < 2; i++)
-		config_read_file(&loader, "d", true);
+		config_text_file("d", true, config_take_text, &loader);
 	assert_string_equal(place->said,
 			    "d: is more than the rest of the 4194304 bytes that all files "
 			    "may have: make them shorter\n");
@@ -201,12 +201,12 @@ static void test_dropins_limit(void **state)
 	assert_non_null(config);
 	for (unsigned i = 0; i <= CONFIG_MAX_DROPINS; i++) {
 		if (i == CONFIG_MAX_DROPINS)
-			config_read_dropins(&loader, "conf.d");
+			config_text_dropins("conf.d", config_take_text, &loader);
 		snprintf(path, sizeof(path), "conf.d/%u.conf", i);
 		write_file(path, "[guest]\nname = a\n");
 	}
 	assert_string_equal(place->said, "");
-	config_read_dropins(&loader, "conf.d");
+	config_text_dropins("conf.d", config_take_text, &loader);
 	assert_string_equal(place->said, "conf.d: has more than 256 drop-ins: join some\n");
 	config_free(config);
 }
@@ -222,8 +222,8 @@ static void test_not_regular_optional(void **state)
 	assert_int_equal(mkdir("conf.d/1.conf", 0700), 0);
 	assert_int_equal(mkfifo("conf.d/2.conf", 0600), 0);
 	write_file("conf.d/3.conf", "[guest]\nname = third\n");
-	config_read_file(&loader, "main", false);
-	config_read_dropins(&loader, "conf.d");
+	config_text_file("main", false, config_take_text, &loader);
+	config_text_dropins("conf.d", config_take_text, &loader);
 	assert_string_equal(((struct place *)*state)->said,
 			    "main: is not a regular file\n"
 			    "conf.d/1.conf: is not a regular file\n"
@@ -255,11 +255,11 @@ static void test_order(void **state)
 	setenv("CASEMENTGUEST_NAME", "wrong", 1);
 	setenv("UNRELATED", "wrong", 1);
 
-	config_read_file(&loader, "shipped", true);
-	config_read_file(&loader, "main", false);
-	config_read_file(&loader, "absent", false);
-	config_read_dropins(&loader, "conf.d");
-	config_read_dropins(&loader, "absent.d");
+	config_text_file("shipped", true, config_take_text, &loader);
+	config_text_file("main", false, config_take_text, &loader);
+	config_text_file("absent", false, config_take_text, &loader);
+	config_text_dropins("conf.d", config_take_text, &loader);
+	config_text_dropins("absent.d", config_take_text, &loader);
 	config_read_environment(&loader);
 	assert_string_equal(((struct place *)*state)->said, "");
 	assert_int_equal(loader.n_errors, 0);
