@@ -229,6 +229,9 @@ static void check_forwards(struct config_loader *loader)
 		loader->out_of_memory = true;
 		return;
 	}
+	/* An empty list is no array, not even an empty one. */
+	if (network->n_forwards == 0 || network->n_keep == 0)
+		return;
 	n = find_overlaps(network, overlaps);
 	qsort(overlaps, n, sizeof(*overlaps), compare_overlaps);
 	for (size_t i = 0; i < n; i++) {
