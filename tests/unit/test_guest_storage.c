@@ -68,6 +68,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	storage_clear(&storage);
+	config.in_place = false;
 	return run("/bin/rm", "-rf", directory, NULL);
 }
 
@@ -289,6 +290,37 @@ static void refuses_what_is_no_disk(void **state)
 	expect_refusal("a special file");
 }
 
+/* [guest] in-place: the configuration has made the source the disk. */
+static void a_source_is_used_in_place(void **state)
+{
+	struct stat before;
+
+	(void)state;
+	config.in_place = true;
+	make_image(base_path, "qcow2");
+	expect_refusal("([guest] source) does not exist");
+	assert_int_equal(access(disk_path, F_OK), -1);
+	put(disk_path, "KDMV\0\0\0", 8);
+	before = look(disk_path);
+	expect_refusal("without [guest] in-place it is imported");
+	assert_untouched(disk_path, &before);
+	make_image(disk_path, "raw");
+	before = look(disk_path);
+	assert_int_equal(prepare(), 0);
+	assert_untouched(disk_path, &before);
+	assert_int_equal(storage.disk.n, 1);
+}
+
+static void a_disk_that_its_owner_cannot_write_is_refused(void **state)
+{
+	(void)state;
+	make_image(disk_path, "qcow2");
+	assert_int_equal(chmod(disk_path, 0444), 0);
+	expect_refusal("may not be written by its owner");
+	assert_int_equal(chmod(disk_path, 0644), 0);
+	assert_int_equal(prepare(), 0);
+}
+
 static void a_truncated_base_makes_no_overlay(void **state)
 {
 	(void)state;
@@ -389,6 +421,8 @@ int main(void)
 		TEST(a_broken_uuid_is_not_replaced),
 		TEST(a_raw_disk_does_not_turn_into_qcow2),
 		TEST(refuses_what_is_no_disk),
+		TEST(a_source_is_used_in_place),
+		TEST(a_disk_that_its_owner_cannot_write_is_refused),
 		TEST(a_truncated_base_makes_no_overlay),
 		TEST(the_directory_must_exist),
 		TEST(publish_never_replaces),
