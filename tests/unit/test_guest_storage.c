@@ -3,7 +3,6 @@
  * overwritten. Images are made by the real qemu-img.
  */
 #include "init/guest/access.h"
-#include "init/guest/command.h"
 #include "lib/publish.h"
 #include "init/guest/storage.h"
 #include "lib/util.h"
@@ -15,28 +14,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static char directory[64], disk_path[128], base_path[128];
 static struct guest_config config = { .name = (char[]){ "windows" }, .disk = disk_path, .base = base_path };
 static struct storage storage;
 static struct failure failure;
 
+/* Up to 14 arguments, and NULL. Return: 0 when the program said that all is well. */
 static int run(const char *program, ...)
 {
-	char *argv[16] = { 0 };
-	char output[256];
+	char *argv[16] = { strdup(program) };
 	va_list arguments;
-	size_t n = 0;
+	int status = -1;
+	pid_t pid;
 
 	va_start(arguments, program);
-	for (argv[n++] = strdup(program); n < 15 && (argv[n] = va_arg(arguments, char *)); n++)
+	for (size_t n = 1; n < 15 && (argv[n] = va_arg(arguments, char *)); n++)
 		;
 	va_end(arguments);
-	int result = command_run(argv, 10000, sizeof(output), output);
-	if (result)
-		print_message("%s: %s\n", program, output);
+	pid = fork();
+	if (pid == 0) {
+		execv(program, argv);
+		_exit(127);
+	}
 	free(argv[0]);
-	return result;
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
 static void put(const char *path, const char *text, size_t size)
@@ -387,25 +390,6 @@ static void access_is_tried_as_the_user(void **state)
 	assert_int_equal(access_as("root", base_path, ACCESS_READ), 0);
 }
 
-static void a_command_is_bounded(void **state)
-{
-	char *sleepy[] = { (char[]){ "/bin/sleep" }, (char[]){ "60" }, NULL };
-	char *wordy[] = { (char[]){ "/bin/sh" }, (char[]){ "-c" }, (char[]){ "echo one; echo two >&2; exit 3" }, NULL };
-	char *missing[] = { (char[]){ "/no/such/program" }, NULL };
-	char output[16];
-	int64_t before = now_ms();
-	int result;
-
-	(void)state;
-	assert_int_equal(command_run(sleepy, 100, sizeof(output), output), -ETIMEDOUT);
-	assert_in_range(now_ms() - before, 100, 5000);
-	assert_int_equal(command_run(wordy, 5000, sizeof(output), output), -EIO);
-	assert_string_equal(output, "one two");
-	/* Where posix_spawn(3) cannot tell (under valgrind, which forks) the child's exit code does. */
-	result = command_run(missing, 5000, sizeof(output), output);
-	assert_true(result == -ENOENT || result == -EIO);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -428,7 +412,6 @@ int main(void)
 		TEST(publish_never_replaces),
 		TEST(remains_are_swept_when_old),
 		TEST(access_is_tried_as_the_user),
-		TEST(a_command_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
