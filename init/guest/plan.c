@@ -116,7 +116,7 @@ static int take_claim(struct plan *plan, char ret_holder[static CLAIM_HOLDER_SIZ
 /** claim_disk() - It is ours alone, or the guest does not start. */
 static int claim_disk(struct plan *plan, struct failure *failure)
 {
-	const char *disk = plan->config->guest.disk;
+	const char *disk = plan->config->guest.disk, *key = storage_key(&plan->config->guest);
 	char holder[CLAIM_HOLDER_SIZE] = "";
 
 	/* Then it is our own QEMU that writes to it, if any. */
@@ -125,18 +125,18 @@ static int claim_disk(struct plan *plan, struct failure *failure)
 	if (take_claim(plan, holder))
 		return failure_set(
 			failure, EXIT_UNAVAILABLE, -EBUSY,
-			"the disk %s ([guest] disk) is in use by another container, with the host "
+			"the disk %s ([guest] %s) is in use by another container, with the host "
 			"name %s: stop that one first, or give each container a volume of its own",
-			disk, holder[0] ? holder : "(unknown)");
+			disk, key, holder[0] ? holder : "(unknown)");
 	if (!claim_written(disk))
 		return 0;
 	/* Whoever that is, it is none of ours. */
 	claim_drop(&plan->claim);
 	return failure_set(failure, EXIT_UNAVAILABLE, -EBUSY,
-			   "the disk %s ([guest] disk) is in use: a QEMU or a qemu-img writes to "
+			   "the disk %s ([guest] %s) is in use: a QEMU or a qemu-img writes to "
 			   "it, perhaps in the container with the host name %s; end that first, or "
 			   "give each container a volume of its own",
-			   disk, holder[0] ? holder : "(unknown)");
+			   disk, key, holder[0] ? holder : "(unknown)");
 }
 
 void plan_keep_claim(struct plan *plan)

@@ -32,16 +32,26 @@ static void forget_base(const char *disk)
 		unlink(record);
 }
 
+const char *storage_key(const struct guest_config *config)
+{
+	return config->in_place ? "source" : "disk";
+}
+
 /** find_disk() - Open the disk, after making it if need be. */
 static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 		     struct failure *failure)
 {
 	struct disk base;
 	int64_t begin;
-	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
+	int result = disk_open(config->disk, storage_key(config), true, ret_disk, failure);
 
 	if (result != -ENOENT)
 		return result;
+	if (config->in_place)
+		return failure_set(failure, EXIT_CONFIG, result,
+				   "the disk %s ([guest] source) does not exist, and with [guest] "
+				   "in-place none is made: mount the directory that has it",
+				   config->disk);
 	result = disk_open(config->base, "base", false, &base, failure);
 	if (result == -ENOENT) {
 		const char *name = strrchr(config->disk, '/') + 1;

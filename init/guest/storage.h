@@ -12,6 +12,9 @@ struct storage {
 	char *tpm;   /* directory of the TPM's state */
 };
 
+/** storage_key() - The key that names the disk, for messages. */
+const char *storage_key(const struct guest_config *config);
+
 /**
  * storage_lock_path() - Of the file that is locked while the disk is in use.
  * @ret_path: allocated

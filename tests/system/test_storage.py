@@ -109,6 +109,23 @@ class SourceTest(harness.SystemTest):
         self.assertEqual(guest.disk.stat().st_ino, inode)
         self.assertEqual(guest.stop(), 0, guest.logs())
 
+    def test_in_place(self):
+        """A disk elsewhere is the guest's disk: nothing is made of it, and it is one container's."""
+        own = self.container(disk=None)
+        source = own.storage / "mine.img"
+        shutil.copyfile(harness.guest_image("mini"), source)
+        options = {"disk": None, "options": ("-v", f"{own.storage}:/mine"),
+                   "environment": {"CASEMENT_GUEST_SOURCE": "/mine/mine.img", "CASEMENT_GUEST_IN_PLACE": "yes"}}
+        first, second = self.container(**options), self.container(**options)
+        first.start().wait_ready()
+        self.assertEqual(os.listdir(first.storage), [])
+        self.assert_refused(second, 69, "/mine/mine.img ([guest] source) is in use by another container")
+        self.assertEqual(first.stop(), 0, first.logs())
+        self.assertEqual(sorted(os.listdir(own.storage)), ["mine.img", "mine.img.lock", "mine.img.uuid"])
+        source.write_bytes(b"KDMV".ljust(512, b"\0"))
+        self.assert_refused(second, 78, "/mine/mine.img ([guest] source)", "without [guest] in-place it is imported")
+        self.assertEqual(os.listdir(second.storage), [])
+
     def test_base_at_build_time(self):
         """RUN casement-image import makes a base that everybody can read."""
         image = f"{harness.PREFIX}-{next(harness.numbers)}"
