@@ -42,6 +42,9 @@
 #define CONFIG_MAX_PAIRS 4096
 #define CONFIG_MAX_MISTAKES 100
 
+#define CPU_HOST "host"
+#define CPU_BASELINE "baseline"
+
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
 enum profile { PROFILE_WINDOWS, PROFILE_WINDOWS_VIRTIO, PROFILE_LINUX };
 enum firmware { FIRMWARE_BIOS, FIRMWARE_UEFI, FIRMWARE_UEFI_SECURE };
@@ -74,6 +77,7 @@ struct guest_config {
 	struct memory_choice memory;
 	unsigned cpus; /* CPUS_MAX: as many as the container may use */
 	enum accel accel;
+	char *cpu; /* CPU_HOST, CPU_BASELINE, or a model of libvirt's */
 	enum profile profile;
 	enum firmware firmware;
 	bool tpm;

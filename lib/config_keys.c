@@ -58,6 +58,8 @@ static const struct config_key keys[] = {
 	GUEST("accel", KEY_CHOICE, accel, "auto",
 	      "auto is kvm, or an error: nobody gets slow emulation unasked",
 	      .choices = accel_choices),
+	GUEST("cpu", KEY_TEXT, cpu, CPU_HOST,
+	      "the processor that the guest sees: host, baseline, or a model of libvirt's"),
 	GUEST("profile", KEY_CHOICE, profile, "windows",
 	      "virtual hardware: windows needs no driver that Windows lacks",
 	      .choices = profile_choices),

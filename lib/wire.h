@@ -7,6 +7,7 @@
  *   configured".
  * - reload signal, to a service that has one: read the configuration again.
  * - SIGQUIT, to the main service while it stops: the deadline is now.
+ * - SIGUSR2, to the main service: freeze the guest.
  * - SIGUSR1, to the main service: the process it reported in X_CASEMENT_GUEST_PID was reaped; the
  *   value is its wait status.
  */
@@ -25,9 +26,14 @@
 #define WIRE_RDP_LATENCY_US "X_CASEMENT_RDP_LATENCY_US"
 #define WIRE_PROBE "X_CASEMENT_PROBE"		  /* as in [health] probe; without it: "rdp" */
 #define WIRE_PROBE_STATE "X_CASEMENT_PROBE_STATE" /* as WIRE_RDP, of another kind of probe */
-#define WIRE_BOOTS "X_CASEMENT_BOOTS"		/* decimal, 1 for the first */
-#define WIRE_STOP_PHASE "X_CASEMENT_STOP_PHASE" /* one of stop_phase_name() */
-#define WIRE_HANGS "X_CASEMENT_HANGS"		/* a service's name: it does not answer */
+#define WIRE_BOOTS "X_CASEMENT_BOOTS"		  /* decimal, 1 for the first */
+#define WIRE_STOP_PHASE "X_CASEMENT_STOP_PHASE"	  /* one of stop_phase_name() */
+#define WIRE_START "X_CASEMENT_GUEST_START"	  /* one of guest_start_name() */
+#define WIRE_START_REASON "X_CASEMENT_GUEST_START_REASON" /* text: why it booted all the same */
+#define WIRE_CPU "X_CASEMENT_GUEST_CPU" /* the processor that it sees, as in [guest] cpu */
+#define WIRE_FREEZE "X_CASEMENT_FREEZE" /* one of freeze_state_name() */
+#define WIRE_FREEZE_REASON "X_CASEMENT_FREEZE_REASON" /* text: why it failed */
+#define WIRE_HANGS "X_CASEMENT_HANGS"		      /* a service's name: it does not answer */
 
 /* Along with the READY=1 that follows RELOADING=1: what became of it. */
 #define WIRE_RELOAD "X_CASEMENT_RELOAD"		      /* "ok" or "failed" */
@@ -56,6 +62,17 @@ enum stop_phase {
 	N_STOP_PHASES
 };
 
+/* How the guest came up. */
+enum guest_start {
+	START_UNKNOWN,
+	START_COLD,    /* it booted */
+	START_RESUMED, /* from its own saved state */
+	START_WARM,    /* from the state of a frozen guest */
+	N_GUEST_STARTS
+};
+
+enum freeze_state { FREEZE_NONE, FREEZE_RUNNING, FREEZE_DONE, FREEZE_FAILED, N_FREEZE_STATES };
+
 /*
  * Exit codes of PID 1; 0, 10 and 11 are casement-guest's, passed on. 64, 69 and 78 are those of
  * sysexits(3).
@@ -73,8 +90,12 @@ enum exit_code {
 const char *guest_state_name(enum guest_state state);
 const char *rdp_state_name(enum rdp_state state);
 const char *stop_phase_name(enum stop_phase phase);
+const char *guest_start_name(enum guest_start start);
+const char *freeze_state_name(enum freeze_state state);
 
 /* The other way round; -1 for a name that is none. */
 int guest_state_parse(const char *name);
 int rdp_state_parse(const char *name);
 int stop_phase_parse(const char *name);
+int guest_start_parse(const char *name);
+int freeze_state_parse(const char *name);

@@ -3,6 +3,7 @@
  * or 1, nothing else.
  */
 #include "init/ctl/show.h"
+#include "init/ctl/value.h"
 #include "lib/util.h"
 #include "lib/wire.h"
 
@@ -15,21 +16,24 @@
 /* PID 1 answers within a millisecond; one that does not in this time is not well. */
 #define PATIENCE_SECONDS 5
 
-static const char usage[] = "Usage: casementctl [OPTION]... VERB\n"
-			    "Ask casement, PID 1 of this container, how things are.\n"
-			    "\n"
-			    "  status         how the container, its guest and its services are\n"
-			    "  health         \"ok\" or \"fail REASON\"; exit code 0 or 1\n"
-			    "  ready          \"ok\" once the guest answers RDP, else \"wait "
-			    "REASON\"; exit code 0 or 1\n"
-			    "  watch          one JSON line for every change, until interrupted\n"
-			    "  metrics        Prometheus text\n"
-			    "\n"
-			    "  --json         status: the JSON line as it is\n"
-			    "  --wait         ready: wait until it is\n"
-			    "  --socket PATH  ask there instead of " STATUS_SOCKET "\n"
-			    "  --version      print the version\n"
-			    "  --help         print this text\n";
+static const char usage[] =
+	"Usage: casementctl [OPTION]... VERB\n"
+	"Ask casement, PID 1 of this container, how things are.\n"
+	"\n"
+	"  status         how the container, its guest and its services are\n"
+	"  health         \"ok\" or \"fail REASON\"; exit code 0 or 1\n"
+	"  ready          \"ok\" once the guest answers RDP, else \"wait "
+	"REASON\"; exit code 0 or 1\n"
+	"  watch          one JSON line for every change, until interrupted\n"
+	"  metrics        Prometheus text\n"
+	"  freeze         make the guest as it is now one that new containers go on from;\n"
+	"                 ends this one\n"
+	"\n"
+	"  --json         status: the JSON line as it is\n"
+	"  --wait         ready: wait until it is\n"
+	"  --socket PATH  ask there instead of " STATUS_SOCKET "\n"
+	"  --version      print the version\n"
+	"  --help         print this text\n";
 
 struct options {
 	const char *socket;
@@ -46,7 +50,8 @@ static int read_options(int argc, char **argv, struct options *ret_options)
 		{ "socket", required_argument, NULL, 's' }, { "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },	    { 0 },
 	};
-	static const char *const verbs[] = { "status", "health", "ready", "watch", "metrics" };
+	static const char *const verbs[] = { "status", "health",  "ready",
+					     "watch",  "metrics", "freeze" };
 	int option;
 
 	*ret_options = (struct options){ .socket = STATUS_SOCKET };
@@ -207,6 +212,43 @@ static int wait_until_ready(const struct options *options)
 	return 1;
 }
 
+/* One line of `watch`. Return: -1 to go on, or the exit code. */
+static int follow_freeze(const char *line)
+{
+	json_t *status = json_loads(line, 0, NULL);
+	const json_t *guest = json_object_get(status, "guest");
+	const char *state = text_of(guest, "freeze");
+	int result = -1;
+
+	if (streq(state, "done")) {
+		result = 0;
+	} else if (streq(state, "failed")) {
+		fprintf(stderr, "casementctl: the guest is not frozen: %s\n",
+			text_of(guest, "freeze_reason"));
+		result = 1;
+	}
+	json_decref(status);
+	return result;
+}
+
+/* Ask, and wait for what comes of it. */
+static int freeze(const struct options *options)
+{
+	int result = yes_or_no(options);
+	autofclose FILE *changes = result ? NULL : ask(options->socket, "watch", true);
+	autofree char *line = NULL;
+	size_t size = 0;
+
+	if (!changes)
+		return 1;
+	result = -1;
+	while (result < 0 && getline(&line, &size, changes) > 0)
+		result = follow_freeze(line);
+	if (result < 0)
+		fprintf(stderr, "casementctl: the container stopped before the guest was frozen\n");
+	return result ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -218,6 +260,8 @@ int main(int argc, char **argv)
 		return status(&options);
 	if (streq(options.verb, "ready") && options.wait)
 		return wait_until_ready(&options);
+	if (streq(options.verb, "freeze"))
+		return freeze(&options);
 	if (streq(options.verb, "health") || streq(options.verb, "ready"))
 		return yes_or_no(&options);
 	return copy(&options);

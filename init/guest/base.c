@@ -12,8 +12,8 @@
  */
 #include "init/guest/base.h"
 
-#include "lib/publish.h"
 #include "lib/log.h"
+#include "lib/publish.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -108,16 +108,22 @@ static int digest_image(int fd, uint64_t size, uint64_t *ret_digest)
 	return result;
 }
 
+int base_digest(const struct disk_link *link, uint64_t *ret_digest)
+{
+	autoclose int fd = open(link->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? -errno : digest_image(fd, link->size, ret_digest);
+}
+
 /** make_mark() - Of an image as it is now. Return: 0 or -errno. */
 static int make_mark(const struct disk_link *link, struct mark *ret_mark)
 {
-	autoclose int fd = open(link->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct mark mark = { .size = link->size };
 	struct stat status = { .st_size = 0 };
-	int result = fd < 0 || fstat(fd, &status) ? -errno : 0;
+	int result = stat(link->path, &status) ? -errno : 0;
 
 	if (result == 0)
-		result = digest_image(fd, link->size, &mark.digest);
+		result = base_digest(link, &mark.digest);
 	if (result)
 		return result;
 	mark.time = link->block ? 0 : (int64_t)status.st_mtim.tv_sec;

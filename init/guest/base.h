@@ -16,6 +16,13 @@
 char *base_record_path(const char *directory, int length, const char *name);
 
 /**
+ * base_digest() - Of the ends of an image's file and of pieces in between, 3 MiB at most.
+ *
+ * Return: 0 or -errno.
+ */
+int base_digest(const struct disk_link *link, uint64_t *ret_digest);
+
+/**
  * base_check() - Compare the images below the disk with the record of them, or make the record.
  * @record: the record's path
  * @disk: one without images below it has nothing to compare

@@ -40,7 +40,8 @@ int define_describe(virConnect *connect, const struct plan *plan, char **ret_xml
 		.config = config,
 		.size = &plan->size,
 		.disk = &plan->storage.disk,
-		.uuid = plan->storage.uuid,
+		.uuid = plan->storage.identity.uuid,
+		.generation = plan->storage.identity.generation,
 		.nvram = plan->storage.nvram,
 		.bridge = plan->netinfo.bridge,
 		.mtu = plan->netinfo.mtu,
@@ -95,7 +96,7 @@ static int take_verbatim(const struct plan *plan, virDomain *old, char **ret_xml
  */
 static int make_way(const struct plan *plan, virDomain *old)
 {
-	const char *wanted = plan->verbatim ? plan->verbatim_uuid : plan->storage.uuid;
+	const char *wanted = plan->verbatim ? plan->verbatim_uuid : plan->storage.identity.uuid;
 	char uuid[VIR_UUID_STRING_BUFLEN];
 
 	/* A verbatim XML without one got the old one's. */
@@ -115,7 +116,8 @@ static int keep_tpm(const struct plan *plan, char *ret_text, size_t size)
 {
 	char link_path[sizeof(LIBVIRT_TPM_DIRECTORY) + IDENTITY_UUID_SIZE + 1];
 
-	snprintf(link_path, sizeof(link_path), LIBVIRT_TPM_DIRECTORY "/%s", plan->storage.uuid);
+	snprintf(link_path, sizeof(link_path), LIBVIRT_TPM_DIRECTORY "/%s",
+		 plan->storage.identity.uuid);
 	/* swtpm's user passes through both and owns what is in the second. */
 	if ((mkdir(LIBVIRT_TPM_DIRECTORY, 0711) && errno != EEXIST) ||
 	    (mkdir(plan->storage.tpm, 0711) && errno != EEXIST) ||

@@ -1,5 +1,6 @@
 /*
- * The file beside the disk: the UUID in the first line, the image's format in the second.
+ * The file beside the disk: the UUID in the first line, the image's format in the second, the
+ * generation in the third. Where there is no third line the UUID is the generation.
  *
  * Windows ties its activation to the UUID. The format is there because of what a guest can do to a
  * raw disk: write a qcow2 header into its first sector that names any file of the container as its
@@ -9,6 +10,7 @@
 #include "init/guest/identity.h"
 
 #include "lib/publish.h"
+#include "lib/util.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,14 +52,23 @@ static bool is_uuid(const char *text, size_t length)
 	return true;
 }
 
+/** next_line() - The one after @line, of which @length bytes are no line break. */
+static const char *next_line(const char *line, size_t length)
+{
+	return line + length + (line[length] == '\n');
+}
+
 /** parse() - Return: 0, or -EBADMSG. @ret_format: -1 when the file does not say. */
-static int parse(const char *text, char ret_uuid[static IDENTITY_UUID_SIZE], int *ret_format)
+static int parse(const char *text, struct identity *ret_identity, int *ret_format)
 {
 	size_t length = strcspn(text, "\n");
-	const char *format = text + length + (text[length] == '\n');
+	const char *format = next_line(text, length);
 	size_t format_length = strcspn(format, "\n");
+	const char *generation = next_line(format, format_length);
+	size_t generation_length = strcspn(generation, "\n");
 
-	if (!is_uuid(text, length))
+	if (!is_uuid(text, length) ||
+	    (generation_length && !is_uuid(generation, generation_length)))
 		return -EBADMSG;
 	*ret_format = -1;
 	if (format_length == 3 && strncmp(format, "raw", 3) == 0)
@@ -66,8 +77,9 @@ static int parse(const char *text, char ret_uuid[static IDENTITY_UUID_SIZE], int
 		*ret_format = IMAGE_QCOW2;
 	else if (format_length)
 		return -EBADMSG;
-	memcpy(ret_uuid, text, length);
-	ret_uuid[length] = '\0';
+	snprintf(ret_identity->uuid, IDENTITY_UUID_SIZE, "%.*s", (int)length, text);
+	snprintf(ret_identity->generation, IDENTITY_UUID_SIZE, "%s",
+		 generation_length ? generation : text);
 	return 0;
 }
 
@@ -100,16 +112,24 @@ static int write_file(const char *path, const char *text)
 	return (size_t)n == length ? 0 : -ENOSPC;
 }
 
-/** create() - Make an identity and keep it. Return: 0, -EEXIST if somebody else did, or -errno. */
-static int create(const char *path, enum image_format format)
+/**
+ * create() - Make an identity and keep it.
+ * @uuid: NULL: a new one
+ *
+ * Return: 0, -EEXIST if somebody else did, or -errno.
+ */
+static int create(const char *path, enum image_format format, const char *uuid)
 {
-	char uuid[IDENTITY_UUID_SIZE], text[FILE_MAX] = "";
+	char made[IDENTITY_UUID_SIZE], generation[IDENTITY_UUID_SIZE], text[FILE_MAX] = "";
 	autofree char *temporary = NULL;
-	int result = make_uuid(uuid);
+	int result = make_uuid(made);
 
+	if (result == 0)
+		result = make_uuid(generation);
 	if (result)
 		return result;
-	snprintf(text, sizeof(text), "%s\n%s\n", uuid, image_format_name(format));
+	snprintf(text, sizeof(text), "%s\n%s\n%s\n", uuid ? uuid : made, image_format_name(format),
+		 generation);
 	result = publish_temporary(path, &temporary);
 	if (result)
 		return result;
@@ -121,27 +141,39 @@ static int create(const char *path, enum image_format format)
 	return publish(temporary, path);
 }
 
-int identity_load(const char *path, enum image_format format,
-		  char ret_uuid[static IDENTITY_UUID_SIZE], struct failure *failure)
+static int cannot_keep(const char *path, int error, struct failure *failure)
 {
-	char text[FILE_MAX] = "", uuid[IDENTITY_UUID_SIZE];
+	return failure_set(failure, EXIT_CONFIG, error,
+			   "the guest's UUID cannot be kept in %s: %s; the storage directory must "
+			   "be writable",
+			   path, strerror(-error));
+}
+
+int identity_clone(const char *path, const char *uuid, struct failure *failure)
+{
+	int result = create(path, IMAGE_QCOW2, uuid);
+
+	return result ? cannot_keep(path, result, failure) : 0;
+}
+
+int identity_load(const char *path, enum image_format format, struct identity *ret_identity,
+		  struct failure *failure)
+{
+	struct identity identity;
+	char text[FILE_MAX] = "";
 	int recorded, result = read_file(path, text);
 
 	if (result == -ENOENT) {
-		result = create(path, format);
+		result = create(path, format, NULL);
 		if (result && result != -EEXIST)
-			return failure_set(
-				failure, EXIT_CONFIG, result,
-				"the guest's UUID cannot be kept in %s: %s; the storage directory "
-				"must be writable",
-				path, strerror(-result));
+			return cannot_keep(path, result, failure);
 		result = read_file(path, text);
 	}
 	if (result)
 		return failure_set(failure, EXIT_CONFIG, result,
 				   "%s, which has the guest's UUID, cannot be read: %s", path,
 				   strerror(-result));
-	result = parse(text, uuid, &recorded);
+	result = parse(text, &identity, &recorded);
 	if (result)
 		return failure_set(failure, EXIT_CONFIG, result,
 				   "%s does not hold a UUID and a format; put the guest's UUID "
@@ -155,6 +187,6 @@ int identity_load(const char *path, enum image_format format,
 				   "have done; if you replaced it, remove the second line of %s",
 				   image_format_name((enum image_format)recorded),
 				   image_format_name(format), path);
-	memcpy(ret_uuid, uuid, sizeof(uuid));
+	*ret_identity = identity;
 	return 0;
 }

@@ -43,7 +43,8 @@ static void on_qemu_gone(int watch, int fd, int events, void *opaque)
 	virEventRemoveHandle(watch);
 	keeper->qemu_watch = -1;
 	keeper->evidence.gone = true;
-	keeper_feed(keeper, LIFE_GONE);
+	if (!keeper_freezing(keeper))
+		keeper_feed(keeper, LIFE_GONE);
 	keeper_settle(keeper);
 }
 
@@ -76,8 +77,7 @@ static void set_boots(struct keeper *keeper, unsigned boots)
 	boots_save(keeper->paths->boots, keeper->qemu.pid, boots);
 }
 
-/** rest() - The guest cannot answer now. */
-static void rest(struct keeper *keeper)
+void keeper_rest(struct keeper *keeper)
 {
 	probe_abort(&keeper->probe);
 	health_stop(&keeper->health);
@@ -111,9 +111,10 @@ static void watch(struct keeper *keeper)
 	else if (boots.qemu == keeper->qemu.pid)
 		keeper->boots = boots.n;
 	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name,
-		 keeper->restored  ? " is resumed from its saved state" :
-		 keeper->created   ? " is started" :
-				     " runs already",
+		 keeper->restored  ? (keeper->warm ? " goes on from the frozen one"
+						   : " is resumed from its saved state")
+		 : keeper->created ? " is started"
+				   : " runs already",
 		 (int)keeper->qemu.pid);
 	keeper->ready = true;
 	if (can_answer(keeper))
@@ -228,14 +229,14 @@ static void act(struct keeper *keeper, enum life_action action)
 			keeper_feed(keeper, LIFE_SIGN);
 		break;
 	case LIFE_DO_REBOOT: reboot(keeper); break;
-	case LIFE_DO_REST: rest(keeper); break;
+	case LIFE_DO_REST: keeper_rest(keeper); break;
 	case LIFE_DO_LINGER:
 		log_info("the guest has powered off");
-		rest(keeper);
+		keeper_rest(keeper);
 		stop_linger(&keeper->stop, now_ms());
 		break;
 	case LIFE_DO_WEIGH:
-		rest(keeper);
+		keeper_rest(keeper);
 		if (!keeper->weighing_since)
 			keeper->weighing_since = now_ms();
 		break;
@@ -331,6 +332,7 @@ void keeper_settle(struct keeper *keeper)
 		keeper_feed(keeper, LIFE_CONCLUDE);
 	if (!keeper->ended) {
 		keeper_room_if_due(keeper, now);
+		keeper_wake_up_if_due(keeper);
 		give_wanted(keeper);
 		keeper_connect_if_due(keeper, now);
 		keeper_probe_if_due(keeper, now);

@@ -56,6 +56,7 @@ void keeper_link_lost(struct keeper *keeper, const char *why)
 	keeper->restoring = keeper->deaf = false;
 	if (keeper->evidence.saving)
 		keeper_not_saved(keeper, why);
+	keeper_not_frozen(keeper, why);
 	keeper->wanted = VIRT_NOTHING;
 	keeper->backoff = BACKOFF_MIN_MS;
 	keeper->next_connect = now + keeper->backoff;
@@ -143,6 +144,7 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		break;
 	case VIRT_RESTORE: keeper_not_restored(keeper, result); break;
 	case VIRT_SAVE: keeper_not_saved(keeper, result->text); break;
+	case VIRT_FREEZE: keeper_not_frozen(keeper, result->text); break;
 	case VIRT_LOOK: keeper->wanted = VIRT_LOOK; break;
 	case VIRT_DESTROY_GRACEFUL:
 	case VIRT_DESTROY:
@@ -150,13 +152,15 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		stop_failed(&keeper->stop, now_ms());
 		break;
 	case VIRT_AGENT:
-		/* One that hangs would take five seconds of each round, in which no press goes out. */
+		/* One that hangs would take five seconds of each round, in which no press goes out.
+		 */
 		keeper->stop.use_agent = false;
 		log_info("%s failed: %s", virt_job_name(result->job), result->text);
 		break;
 	case VIRT_BUTTON:
 	case VIRT_RESUME:
 	case VIRT_WAKE:
+	case VIRT_WAKE_UP:
 		/* Often it just stopped by itself; if not, the policy tries again. */
 		log_info("%s failed: %s", virt_job_name(result->job), result->text);
 		break;
@@ -184,6 +188,8 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 	case VIRT_CREATE:
 	case VIRT_RESTORE: keeper_created(keeper); break;
 	case VIRT_SAVE: keeper_saved(keeper); break;
+	case VIRT_FREEZE: keeper_frozen(keeper, result); break;
+	case VIRT_WAKE_UP: log_info("the guest's clock is set"); break;
 	case VIRT_BUTTON:
 	case VIRT_AGENT:
 	case VIRT_RESUME:
@@ -225,7 +231,7 @@ static void on_life(struct keeper *keeper, const struct message *message)
 	 */
 	if (keeper->life == LIFE_UNKNOWN || keeper->life == LIFE_STOP_UNKNOWN)
 		return;
-	if (keeper->deaf)
+	if (keeper->deaf || keeper_freezing(keeper))
 		return;
 	if (message->life == LIFE_SHUTDOWN && evidence->shutdown != SHUTDOWN_BY_GUEST)
 		evidence->shutdown = message->shutdown;

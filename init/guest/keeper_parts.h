@@ -12,6 +12,8 @@ void keeper_feed(struct keeper *keeper, enum life_event event);
 void keeper_settle(struct keeper *keeper);
 void keeper_end(struct keeper *keeper, int code, const char *format, ...) PRINTF_LIKE(3, 4);
 void keeper_found_qemu(struct keeper *keeper);
+/** keeper_rest() - The guest cannot answer now. */
+void keeper_rest(struct keeper *keeper);
 /** keeper_drop_qemu() - Forget the process that was held. */
 void keeper_drop_qemu(struct keeper *keeper);
 
@@ -73,6 +75,19 @@ void keeper_created(struct keeper *keeper);
 void keeper_not_restored(struct keeper *keeper, const struct virt_result *result);
 void keeper_judge_state(struct keeper *keeper);
 void keeper_found_paused(struct keeper *keeper);
+/** keeper_wake_up_if_due() - The agent of a guest that was resumed is there. */
+void keeper_wake_up_if_due(struct keeper *keeper);
+
+/** keeper_know_disk() - Know the disk of a guest that this process has not started. Return: 0, or
+ * -1 with @failure filled. Nothing is made: a disk that is not there is not the guest's. */
+int keeper_know_disk(struct keeper *keeper, struct failure *failure);
+
+/* keeper_freeze.c */
+void keeper_freeze(struct keeper *keeper);
+/** keeper_freezing() - Nothing that is heard of the guest counts. */
+bool keeper_freezing(const struct keeper *keeper);
+void keeper_frozen(struct keeper *keeper, const struct virt_result *result);
+void keeper_not_frozen(struct keeper *keeper, const char *why);
 
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

@@ -80,6 +80,10 @@ static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 		break;
 	case LIFE_BOOTING: snprintf(ret_text, size, "the guest boots%s", away); break;
 	case LIFE_RUNNING:
+		if (keeper_freezing(keeper)) {
+			snprintf(ret_text, size, "the guest is being frozen%s", away);
+			break;
+		}
 		snprintf(ret_text, size, "the guest runs%s%s",
 			 probe_words(keeper, sizeof(probe), probe), away);
 		break;
@@ -131,6 +135,16 @@ static const char *reason_of(const struct keeper *keeper)
 	return keeper->linked || keeper->life == LIFE_UNKNOWN ? "" : "libvirtd is away";
 }
 
+/** start_of() - Of a guest that an earlier casement-guest started nothing is known. */
+static enum guest_start start_of(const struct keeper *keeper)
+{
+	if (!keeper->ready || !keeper->created)
+		return START_UNKNOWN;
+	if (!keeper->restored)
+		return START_COLD;
+	return keeper->warm ? START_WARM : START_RESUMED;
+}
+
 void keeper_report(struct keeper *keeper)
 {
 	struct report_facts facts = {
@@ -142,12 +156,18 @@ void keeper_report(struct keeper *keeper)
 		.latency = keeper->latency,
 		.boots = keeper->boots,
 		.phase = keeper->stop.phase,
+		.start = start_of(keeper),
+		.freeze = keeper->freeze,
 		.ready = keeper->ready,
 		.stopping = keeper->stop.requested,
 	};
 
 	keeper->known = keeper->known || keeper->life != LIFE_UNKNOWN;
 	facts.known = keeper->known;
+	if (!keeper->plan->verbatim)
+		facts.cpu = keeper->config->guest.cpu;
+	copy(facts.start_reason, sizeof(facts.start_reason), keeper->cold);
+	copy(facts.freeze_reason, sizeof(facts.freeze_reason), keeper->freeze_reason);
 	copy(facts.reason, sizeof(facts.reason), reason_of(keeper));
 	describe(keeper, sizeof(facts.status), facts.status);
 	if (keeper->plan->network)

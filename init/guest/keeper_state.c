@@ -6,11 +6,7 @@
 /* Loading may take longer than a start by what a slow disk needs for the file. */
 #define SLOW_DISK_BYTES_PER_MS 16384
 
-/**
- * prepare() - Know the disk of a guest that this process has not started. Return: 0, or -1 with
- * @failure filled. Nothing is made: a disk that is not there is not the guest's.
- */
-static int prepare(struct keeper *keeper, struct failure *failure)
+int keeper_know_disk(struct keeper *keeper, struct failure *failure)
 {
 	if (!keeper->plan->prepared && access(keeper->config->guest.disk, F_OK))
 		return failure_set(failure, EXIT_CONFIG, -1, "its disk %s is not there any more",
@@ -24,7 +20,7 @@ void keeper_save(struct keeper *keeper)
 	struct failure failure;
 
 	keeper->evidence.saving = true;
-	if (prepare(keeper, &failure))
+	if (keeper_know_disk(keeper, &failure))
 		keeper_not_saved(keeper, failure.text);
 	else if (keeper->evidence.panicked)
 		keeper_not_saved(keeper, "it has crashed");
@@ -59,11 +55,16 @@ bool keeper_restore(struct keeper *keeper)
 {
 	const struct state *state = &keeper->plan->state;
 
-	keeper->restored = false;
+	autofree char *frozen = state_frozen(state);
+
+	keeper->restored = keeper->wake_up = false;
+	keeper->warm = frozen != NULL;
+	keeper->cold[0] = '\0';
 	keeper->restoring = keeper->deaf = state_pending(state);
 	if (!keeper->restoring)
 		return false;
-	log_info("resuming the guest from its saved state %s", state->image);
+	log_info("resuming the guest from %s %s", frozen ? "the frozen one in" : "its saved state",
+		 frozen ? frozen : state->image);
 	return true;
 }
 
@@ -78,7 +79,7 @@ void keeper_created(struct keeper *keeper)
 {
 	bool deaf = keeper->deaf;
 
-	keeper->restored = keeper->restoring;
+	keeper->restored = keeper->wake_up = keeper->restoring;
 	keeper->restoring = keeper->deaf = false;
 	keeper_feed(keeper, LIFE_CREATED);
 	if (deaf)
@@ -99,7 +100,9 @@ void keeper_not_restored(struct keeper *keeper, const struct virt_result *result
 		keeper_feed(keeper, LIFE_FAILED);
 		return;
 	}
-	log_warning("the guest's saved state is not resumed: %s; %s", why,
+	snprintf(keeper->cold, sizeof(keeper->cold), "%.*s", (int)sizeof(keeper->cold) - 1, why);
+	log_warning("the guest's %s state is not resumed: %s; %s",
+		    keeper->warm ? "frozen" : "saved", why,
 		    keeper->stop.requested ? "nothing is started any more"
 					   : "it boots from its disk");
 	if (keeper->stop.requested) {
@@ -123,6 +126,15 @@ void keeper_judge_state(struct keeper *keeper)
 	 */
 	if (keeper->evidence.stopped == STOPPED_SAVED && !keeper->evidence.saved && ours)
 		keeper->evidence.destroyed = true;
+}
+
+void keeper_wake_up_if_due(struct keeper *keeper)
+{
+	if (!keeper->wake_up || !keeper->agent || !keeper->linked || keeper->worker.busy ||
+	    keeper->wanted != VIRT_NOTHING)
+		return;
+	keeper->wake_up = false;
+	keeper->wanted = VIRT_WAKE_UP;
 }
 
 void keeper_found_paused(struct keeper *keeper)

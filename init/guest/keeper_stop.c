@@ -131,7 +131,11 @@ static void begin_stop(struct keeper *keeper, unsigned timeout, const char *why)
 /** reaped() - PID 1 says how QEMU ended. */
 static void reaped(struct keeper *keeper, int status)
 {
-	/* That of a start that failed: libvirt's word is what counts, and another may be under way. */
+	/* It was saved, and that is all there is to know. */
+	if (keeper_freezing(keeper))
+		return;
+	/* That of a start that failed: libvirt's word is what counts, and another may be under way.
+	 */
 	if (keeper->created && !life_up(keeper->life) && keeper->life <= LIFE_CREATING)
 		return;
 	keeper->evidence.status_known = true;
@@ -164,6 +168,7 @@ void keeper_signal(struct keeper *keeper, const struct signalfd_siginfo *info)
 		if (info->ssi_code == SI_QUEUE)
 			reaped(keeper, info->ssi_int);
 		break;
+	case SIGUSR2: keeper_freeze(keeper); break;
 	default: log_debug("signal %u means nothing here", info->ssi_signo); break;
 	}
 }

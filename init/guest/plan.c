@@ -158,6 +158,17 @@ static int decide_size(struct plan *plan, struct failure *failure)
 	return size_decide(plan->config, &allowance, plan->kvm, &plan->size, failure);
 }
 
+/** adopt_frozen() - A clone goes on where the guest was frozen that its disk is of. */
+static void adopt_frozen(struct plan *plan)
+{
+	const char *frozen = plan->storage.frozen;
+	int result = frozen ? state_adopt(&plan->state, frozen, &plan->storage.disk) : 0;
+
+	if (result)
+		log_warning("the state in %s is not used: %s; the guest boots from its disk",
+			    frozen, strerror(-result));
+}
+
 int plan_prepare(struct plan *plan, struct failure *failure)
 {
 	int result = 0;
@@ -178,6 +189,8 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 			result = claim_disk(plan, failure);
 			if (result)
 				storage_clear(&plan->storage);
+			else
+				adopt_frozen(plan);
 		}
 	}
 	plan->prepared = result == 0;

@@ -14,7 +14,7 @@
 
 struct text {
 	size_t used;
-	char bytes[1024];
+	char bytes[2048];
 };
 
 PRINTF_LIKE(2, 3) static void add(struct text *text, const char *format, ...)
@@ -83,14 +83,32 @@ static void add_guest(struct text *text, const struct report_facts *old,
 		add(text, WIRE_STOP_PHASE "=%s\n", stop_phase_name(new->phase));
 }
 
+/** add_start() - How it came up, and whether it is being frozen. */
+static void add_start(struct text *text, const struct report_facts *old,
+		      const struct report_facts *new, bool all)
+{
+	if (new->start && (all || new->start != old->start))
+		add(text, WIRE_START "=%s\n", guest_start_name(new->start));
+	if (new->start && (all || !streq(new->start_reason, old->start_reason)))
+		add_text(text, WIRE_START_REASON, new->start_reason);
+	if (new->cpu && (all || new->cpu != old->cpu))
+		add_text(text, WIRE_CPU, new->cpu);
+	if (all || new->freeze != old->freeze)
+		add(text, WIRE_FREEZE "=%s\n", freeze_state_name(new->freeze));
+	if (all || !streq(new->freeze_reason, old->freeze_reason))
+		add_text(text, WIRE_FREEZE_REASON, new->freeze_reason);
+}
+
 void report_send(struct report *report, const struct report_facts *facts)
 {
 	const struct report_facts *old = &report->last;
 	struct text text = { .used = 0 };
 	uint64_t latency = old->latency;
 
-	if (facts->known)
+	if (facts->known) {
 		add_guest(&text, old, facts, !old->known);
+		add_start(&text, old, facts, !old->known);
+	}
 	if (facts->known && facts->latency &&
 	    (text.used || differs_much(facts->latency, old->latency))) {
 		latency = facts->latency;

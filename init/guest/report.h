@@ -16,13 +16,18 @@ struct report_facts {
 		       predecessor */
 	enum guest_state state;
 	char reason[160];
-	pid_t pid; /* QEMU's; 0: none */
+	pid_t pid;	  /* QEMU's; 0: none */
 	char address[16]; /* the guest's, dotted decimal; empty: not known */
 	struct probe_choice probe;
 	enum rdp_state probe_state; /* what that found */
-	uint64_t latency; /* us, of the last answer; 0: none */
-	unsigned boots;   /* 0: not known */
+	uint64_t latency;	    /* us, of the last answer; 0: none */
+	unsigned boots;		    /* 0: not known */
 	enum stop_phase phase;
+	enum guest_start start;
+	char start_reason[160]; /* why it booted although there was a state */
+	const char *cpu;	/* that it sees; NULL: not known */
+	enum freeze_state freeze;
+	char freeze_reason[160];
 	char status[160]; /* one line for people */
 	bool ready;
 	bool stopping;

@@ -24,6 +24,8 @@
 #include <sys/stat.h>
 
 #define MANIFEST_HEAD "casement-state 1\n"
+/* Of a frozen guest: the directory and the disk are all that it has. */
+#define FROZEN_HEAD "casement-frozen-state 1\ndirectory "
 #define MANIFEST_MAX 16384
 #define MAX_TRIES 3
 /* QEMU locks bytes of an image that it has open, from here on: block/file-posix.c. */
@@ -98,6 +100,26 @@ static int write_file_mark(FILE *out, const char *word, const char *path)
 	return 0;
 }
 
+/** describe_frozen() - The manifest of a state that is a frozen guest's. @ret_text: allocated. */
+static int describe_frozen(const char *directory, const struct disk *disk, char **ret_text)
+{
+	autofree char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int result;
+
+	if (!out)
+		return -ENOMEM;
+	write_line(out, FROZEN_HEAD "%s\n", directory);
+	/* What is below the disk is compared with the record of its base. */
+	result = write_file_mark(out, "disk", disk->links[0].path);
+	if (fclose(out))
+		return -ENOMEM;
+	if (result == 0)
+		*ret_text = take_ptr(text);
+	return result;
+}
+
 /** describe() - The manifest as it has to be. @ret_text: allocated. */
 static int describe(const struct state *state, const struct state_facts *facts, char **ret_text)
 {
@@ -170,15 +192,27 @@ static int count_try(const char *path)
 	return (int)status.st_size;
 }
 
+char *state_frozen(const struct state *state)
+{
+	char text[MANIFEST_MAX] = "";
+	const char *directory = text + strlen(FROZEN_HEAD);
+
+	if (!state->image || read_manifest(state->manifest, text) ||
+	    strncmp(text, FROZEN_HEAD, strlen(FROZEN_HEAD)) != 0)
+		return NULL;
+	return strndup(directory, strcspn(directory, "\n"));
+}
+
 int state_claim(const struct state *state, const struct state_facts *facts, size_t size,
 		char *ret_reason)
 {
+	autofree char *frozen = state_frozen(state), *wanted = NULL;
 	char found[MANIFEST_MAX] = "";
-	autofree char *wanted = NULL;
 	int result = read_manifest(state->manifest, found);
 
 	if (result == 0)
-		result = describe(state, facts, &wanted);
+		result = frozen ? describe_frozen(frozen, facts->disk, &wanted)
+				: describe(state, facts, &wanted);
 	if (result) {
 		snprintf(ret_reason, size, "it cannot be read: %s", strerror(-result));
 		return result;
@@ -265,6 +299,24 @@ int state_commit(const struct state *state, const struct state_facts *facts, siz
 			 strerror(-result));
 		state_discard(state);
 	}
+	return result;
+}
+
+int state_adopt(const struct state *state, const char *directory, const struct disk *disk)
+{
+	autofree char *text = NULL, *target = NULL;
+	int result = state_discard(state);
+
+	if (result == 0 && asprintf(&target, "%s/state", directory) < 0) {
+		target = NULL;
+		result = -ENOMEM;
+	}
+	if (result == 0)
+		result = describe_frozen(directory, disk, &text);
+	if (result == 0 && symlink(target, state->image))
+		result = -errno;
+	if (result == 0)
+		result = write_manifest(state, text);
 	return result;
 }
 

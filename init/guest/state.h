@@ -42,7 +42,8 @@ bool state_loaded(const struct state *state);
 uint64_t state_size(const struct state *state);
 
 /**
- * state_claim() - May the guest go on from it? Counts as one try.
+ * state_claim() - May the guest go on from it? Counts as one try. Of the state of a frozen guest
+ * only the disk is looked at; the rest is frozen_fits()'s.
  * @ret_reason: if not, what is wrong, as a sentence
  *
  * Return: 0 or -errno.
@@ -59,6 +60,22 @@ int state_claim(const struct state *state, const struct state_facts *facts, size
  * Return: 0 or -errno; then the guest must not run.
  */
 int state_consume(const struct state *state);
+
+/**
+ * state_adopt() - Let a disk go on from the state of a frozen guest: it was just made from that
+ * one's disk, or is the one that was frozen.
+ * @directory: the frozen guest's
+ *
+ * Return: 0 or -errno.
+ */
+int state_adopt(const struct state *state, const char *directory, const struct disk *disk);
+
+/**
+ * state_frozen() - The directory of the frozen guest that the state is of.
+ *
+ * Return: allocated; NULL: it is of this guest alone.
+ */
+char *state_frozen(const struct state *state);
 
 /** state_discard() - The same, and what is left of it is removed. Return: 0 or -errno. */
 int state_discard(const struct state *state);

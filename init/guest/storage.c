@@ -1,10 +1,12 @@
 /*
- * In this order: the disk if it exists; else an overlay on the base if that exists; else an error
- * that says what to mount. Then what is kept beside it: the record of its base, its identity.
+ * In this order: the disk if it exists; else a clone of a frozen guest, an overlay on that one's
+ * disk; else an overlay on the base if that exists; else an error that says what to mount. Then
+ * what is kept beside it: the record of its base, its identity.
  */
 #include "init/guest/storage.h"
 
 #include "init/guest/base.h"
+#include "init/guest/frozen.h"
 #include "init/guest/overlay.h"
 #include "lib/log.h"
 
@@ -13,11 +15,6 @@
 
 /* Where the state of a guest goes whose disk is a block device: there is no room beside that. */
 #define STORAGE_DIRECTORY "/storage"
-
-static int out_of_memory(struct failure *failure)
-{
-	return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
-}
 
 /**
  * forget_base() - Remove the record that a disk left which is gone. What cannot be removed is found
@@ -37,65 +34,15 @@ const char *storage_key(const struct guest_config *config)
 	return config->in_place ? "source" : "disk";
 }
 
-/** find_disk() - Open the disk, after making it if need be. */
-static int find_disk(const struct guest_config *config, struct disk *ret_disk,
-		     struct failure *failure)
-{
-	struct disk base;
-	int64_t begin;
-	int result = disk_open(config->disk, storage_key(config), true, ret_disk, failure);
-
-	if (result != -ENOENT)
-		return result;
-	if (config->in_place)
-		return failure_set(failure, EXIT_CONFIG, result,
-				   "the disk %s ([guest] source) does not exist, and with [guest] "
-				   "in-place none is made: mount the directory that has it",
-				   config->disk);
-	result = disk_open(config->base, "base", false, &base, failure);
-	if (result == -ENOENT) {
-		const char *name = strrchr(config->disk, '/') + 1;
-
-		/*
-		 * The directory, not the file: what is kept beside the disk belongs on the volume,
-		 * too.
-		 */
-		return failure_set(failure, EXIT_CONFIG, result,
-				   "there is no disk for the guest: neither %s ([guest] disk) nor "
-				   "a base image %s ([guest] "
-				   "base) exists; mount the directory that has your %s with -v "
-				   "/path:%.*s, or put a base into "
-				   "the image as %s",
-				   config->disk, config->base, name, (int)(name - 1 - config->disk),
-				   config->disk, config->base);
-	}
-	if (result)
-		return result;
-	forget_base(config->disk);
-	begin = now_ms();
-	result = overlay_create(config->disk, &base, failure);
-	if (result == 0)
-		log_info("the disk %s is made, in %lld ms", config->disk,
-			 (long long)(now_ms() - begin));
-	disk_clear(&base);
-	if (result)
-		return result;
-	result = disk_open(config->disk, "disk", true, ret_disk, failure);
-	if (result == -ENOENT)
-		failure_set(failure, EXIT_CONFIG, result, "the disk %s was made and has vanished",
-			    config->disk);
-	return result;
-}
-
 /** name_files() - Fill in the paths beside the disk. @ret_identity, @ret_base: allocated. */
-static int name_files(const struct guest_config *config, struct storage *storage,
+static int name_files(const struct guest_config *config, bool block, struct storage *storage,
 		      char **ret_identity, char **ret_base)
 {
 	const char *slash = strrchr(config->disk, '/');
 	int length = (int)(slash - config->disk);
 	const char *directory = config->disk;
 
-	if (storage->disk.links[0].block) {
+	if (block) {
 		directory = STORAGE_DIRECTORY;
 		length = sizeof(STORAGE_DIRECTORY) - 1;
 	}
@@ -117,6 +64,123 @@ static int name_files(const struct guest_config *config, struct storage *storage
 	return 0;
 }
 
+/** explain_no_disk() - There is nothing that a disk could be made from. */
+static int explain_no_disk(const struct guest_config *config, struct failure *failure)
+{
+	const char *name = strrchr(config->disk, '/') + 1;
+
+	/* The directory, not the file: what is kept beside the disk belongs on the volume, too. */
+	return failure_set(failure, EXIT_CONFIG, -ENOENT,
+			   "there is no disk for the guest: neither %s ([guest] disk) nor a base "
+			   "image %s ([guest] base) exists; mount the directory that has your %s "
+			   "with -v /path:%.*s, or put a base into the image as %s",
+			   config->disk, config->base, name, (int)(name - 1 - config->disk),
+			   config->disk, config->base);
+}
+
+/** overlay() - Make the disk, an overlay on @base. */
+static int overlay(const struct guest_config *config, const struct disk *base,
+		   struct failure *failure)
+{
+	int64_t begin = now_ms();
+	int result;
+
+	forget_base(config->disk);
+	result = overlay_create(config->disk, base, failure);
+	if (result == 0)
+		log_info("the disk %s is made, in %lld ms", config->disk,
+			 (long long)(now_ms() - begin));
+	return result;
+}
+
+/** clone() - Make the disk and what belongs to it from a frozen guest. The disk comes last: where
+ * there is one nothing is made. */
+static int clone(const struct guest_config *config, const struct frozen *frozen,
+		 const char *identity, struct storage *storage, struct failure *failure)
+{
+	autofree char *old = NULL;
+	char uuid[IDENTITY_UUID_SIZE];
+	struct disk base;
+	int result = disk_open(frozen->disk, "base", false, &base, failure);
+
+	if (result == -ENOENT)
+		return failure_set(failure, EXIT_CONFIG, result,
+				   "%s, the disk of the guest that was frozen in this image, does "
+				   "not exist: freeze again, or name another [guest] base",
+				   frozen->disk);
+	if (result)
+		return result;
+	result = frozen_check_disk(frozen, &base, uuid, failure);
+	if (result == 0)
+		result = frozen_unpack(frozen, storage, failure);
+	/* That of a guest before this one: it was another machine. */
+	if (result == 0 && asprintf(&old, "%s.old", identity) >= 0)
+		rename(identity, old);
+	if (result == 0)
+		result = identity_clone(identity, uuid, failure);
+	if (result == 0)
+		result = overlay(config, &base, failure);
+	disk_clear(&base);
+	if (result == 0)
+		storage->frozen = strdup(frozen->directory);
+	return result;
+}
+
+/** make_disk() - From a frozen guest if there is one, else on the base. */
+static int make_disk(const struct guest_config *config, const char *identity,
+		     struct storage *storage, struct failure *failure)
+{
+	struct frozen frozen;
+	struct disk base;
+	int result;
+
+	if (config->in_place)
+		return failure_set(failure, EXIT_CONFIG, -ENOENT,
+				   "the disk %s ([guest] source) does not exist, and with [guest] "
+				   "in-place none is made: mount the directory that has it",
+				   config->disk);
+	result = frozen_find(config->base, &frozen, failure);
+	if (result == 0) {
+		result = clone(config, &frozen, identity, storage, failure);
+		frozen_clear(&frozen);
+		return result;
+	}
+	if (result != -ENOENT)
+		return result;
+	result = disk_open(config->base, "base", false, &base, failure);
+	if (result == -ENOENT)
+		return explain_no_disk(config, failure);
+	if (result)
+		return result;
+	result = overlay(config, &base, failure);
+	disk_clear(&base);
+	return result;
+}
+
+/** find_disk() - Open the disk, after making it if need be, and name what is beside it. */
+static int find_disk(const struct guest_config *config, struct storage *storage,
+		     char **ret_identity, char **ret_base, struct failure *failure)
+{
+	int result = disk_open(config->disk, storage_key(config), true, &storage->disk, failure);
+	bool missing = result == -ENOENT;
+
+	if (result && !missing)
+		return result;
+	if (name_files(config, !missing && storage->disk.links[0].block, storage, ret_identity,
+		       ret_base))
+		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
+	if (!missing)
+		return 0;
+	result = make_disk(config, *ret_identity, storage, failure);
+	if (result)
+		return result;
+	result = disk_open(config->disk, "disk", true, &storage->disk, failure);
+	if (result == -ENOENT)
+		failure_set(failure, EXIT_CONFIG, result, "the disk %s was made and has vanished",
+			    config->disk);
+	return result;
+}
+
 int storage_lock_path(const struct guest_config *config, char **ret_path)
 {
 	struct stat status;
@@ -135,16 +199,12 @@ int storage_prepare(const struct guest_config *config, struct storage *ret_stora
 {
 	autofree char *identity = NULL, *base = NULL;
 	struct storage storage = { .nvram = NULL };
-	int result = find_disk(config, &storage.disk, failure);
+	int result = find_disk(config, &storage, &identity, &base, failure);
 
-	if (result)
-		return result;
-	if (name_files(config, &storage, &identity, &base))
-		result = out_of_memory(failure);
-	else
+	if (result == 0)
 		result = base_check(base, &storage.disk, failure);
 	if (result == 0)
-		result = identity_load(identity, storage.disk.links[0].format, storage.uuid,
+		result = identity_load(identity, storage.disk.links[0].format, &storage.identity,
 				       failure);
 	if (result)
 		storage_clear(&storage);
@@ -158,5 +218,6 @@ void storage_clear(struct storage *storage)
 	disk_clear(&storage->disk);
 	free(storage->nvram);
 	free(storage->tpm);
+	free(storage->frozen);
 	*storage = (struct storage){ .nvram = NULL };
 }

@@ -7,9 +7,11 @@
 
 struct storage {
 	struct disk disk;
-	char uuid[IDENTITY_UUID_SIZE];
-	char *nvram; /* path of the UEFI variables */
-	char *tpm;   /* directory of the TPM's state */
+	struct identity identity;
+	char *nvram;  /* path of the UEFI variables */
+	char *tpm;    /* directory of the TPM's state */
+	char *frozen; /* the disk was just made, as a clone of the guest in this directory; or NULL
+		       */
 };
 
 /** storage_key() - The key that names the disk, for messages. */

@@ -9,6 +9,7 @@
 
 #include "init/guest/define.h"
 #include "init/guest/virt_events.h"
+#include "init/guest/virt_freeze.h"
 #include "init/guest/virt_room.h"
 #include "init/guest/virt_state.h"
 #include "init/guest/xml_read.h"
@@ -159,6 +160,8 @@ static int run(struct virt *virt, enum virt_job job, struct virt_result *result)
 	case VIRT_RESUME_IF_ROOM: return virt_resume_if_room(domain, result);
 	case VIRT_WAKE: return virDomainPMWakeup(domain, 0);
 	case VIRT_SAVE: return virt_save(virt, result);
+	case VIRT_FREEZE: return virt_freeze(virt, result);
+	case VIRT_WAKE_UP: return virt_wake_up(virt);
 	case VIRT_DESTROY_GRACEFUL:
 		return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
 	case VIRT_DESTROY: return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_DEFAULT);
@@ -217,6 +220,8 @@ const char *virt_job_name(enum virt_job job)
 		"resuming the guest if its disk has room",
 		"waking the guest",
 		"saving the guest",
+		"freezing the guest",
+		"setting the guest's clock",
 		"destroying the guest gracefully",
 		"destroying the guest",
 	};

@@ -23,6 +23,8 @@ enum virt_job {
 	VIRT_RESUME_IF_ROOM, /* of a guest that a full file system has paused */
 	VIRT_WAKE,
 	VIRT_SAVE,
+	VIRT_FREEZE,  /* for clones */
+	VIRT_WAKE_UP, /* after it was resumed: its file systems and its clock */
 	VIRT_DESTROY_GRACEFUL,
 	VIRT_DESTROY,
 	N_VIRT_JOBS
@@ -45,7 +47,7 @@ struct virt_result {
 	enum shutdown_by shutdown;
 	enum stopped_as stopped;
 	char reason[64]; /* of a pause */
-	bool agent;      /* the guest agent is connected */
+	bool agent;	 /* the guest agent is connected */
 	/* What RESUME_IF_ROOM did. */
 	bool resumed;
 	uint64_t room; /* bytes where the disk is; UINT64_MAX: not known */

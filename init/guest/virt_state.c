@@ -9,9 +9,11 @@
 #include "init/guest/virt_state.h"
 
 #include "init/guest/define.h"
+#include "init/guest/xml_rebase.h"
 
 #include <errno.h>
 #include <libvirt/virterror.h>
+#include <pthread.h>
 #include <string.h>
 
 /** find_facts() - What a state has to go with. Return: 0 or -errno with @result's text filled. */
@@ -60,6 +62,110 @@ int virt_resume(struct virt *virt, struct virt_result *result)
 	return 0;
 }
 
+int virt_frozen_facts(const struct virt *virt, char processor[static HOST_PROCESSOR_SIZE],
+		      struct frozen_facts *facts, struct virt_result *result)
+{
+	struct plan bare = *virt->plan;
+	autofree char *xml = NULL;
+	int error;
+
+	/* A clone's disk has one image more below it, and its generation is its own. */
+	bare.storage.disk.n = 1;
+	bare.storage.disk.direct = false; /* no guest sees it */
+	bare.storage.identity.generation[0] = '\0';
+	error = define_describe(virt->connect, &bare, &xml, result->text, sizeof(result->text));
+	if (error)
+		return error;
+	*facts = (struct frozen_facts){ .definition = digest(xml),
+					.processor = processor,
+					.address = bare.netinfo.guest_address };
+	snprintf(processor, HOST_PROCESSOR_SIZE, "%s", bare.kvm ? "as configured" : "emulated");
+	if (bare.kvm && streq(bare.config->guest.cpu, CPU_HOST))
+		host_processor(processor);
+	if (virConnectGetVersion(virt->connect, &facts->qemu) < 0 ||
+	    virConnectGetLibVersion(virt->connect, &facts->libvirt) < 0)
+		return -EIO;
+	return 0;
+}
+
+struct state_check {
+	const struct frozen *frozen;
+	int result;
+};
+
+static void *check_state(void *context)
+{
+	struct state_check *check = context;
+
+	check->result = frozen_check_state(check->frozen);
+	return NULL;
+}
+
+/** load_rebased() - Load a frozen guest, paused, onto this container's disk. */
+static int load_rebased(struct virt *virt, const struct frozen *frozen, struct virt_result *result)
+{
+	autofree char *saved = virDomainSaveImageGetXMLDesc(virt->connect, frozen->state,
+							    VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
+	autofree char *xml = NULL;
+	int error = saved ? xml_rebase(saved, &virt->plan->storage.disk, &xml) : -EIO;
+
+	if (saved && error)
+		snprintf(result->text, sizeof(result->text), "its definition has no disk %s",
+			 virt->plan->storage.disk.links[0].path);
+	if (error)
+		return -EIO;
+	return virDomainRestoreFlags(virt->connect, frozen->state, xml, VIR_DOMAIN_SAVE_PAUSED) < 0
+		       ? -EIO
+		       : 0;
+}
+
+/** load_frozen() - The same; while QEMU reads the state it is checked for damage, by another
+ * thread, which costs no more than the faster of both. */
+static int load_frozen(struct virt *virt, const struct frozen *frozen, struct virt_result *result)
+{
+	struct state_check check = { .frozen = frozen };
+	char processor[HOST_PROCESSOR_SIZE];
+	struct frozen_facts facts;
+	pthread_t thread;
+	bool apart;
+	int error = virt_frozen_facts(virt, processor, &facts, result);
+
+	if (error == 0)
+		error = frozen_fits(frozen, &facts, sizeof(result->text), result->text);
+	if (error)
+		return -EIO;
+	apart = pthread_create(&thread, NULL, check_state, &check) == 0;
+	if (!apart)
+		check_state(&check);
+	error = apart || check.result == 0 ? load_rebased(virt, frozen, result) : -EIO;
+	if (apart)
+		pthread_join(thread, NULL);
+	if (check.result)
+		snprintf(result->text, sizeof(result->text), "%s is damaged: %s", frozen->state,
+			 check.result == -EBADMSG ? "its checksum is another one"
+						  : strerror(-check.result));
+	return check.result ? -EIO : error;
+}
+
+static int load(struct virt *virt, struct virt_result *result)
+{
+	const struct state *state = &virt->plan->state;
+	autofree char *directory = state_frozen(state);
+	struct frozen frozen;
+	int error;
+
+	if (!directory)
+		return virDomainRestoreFlags(virt->connect, state->image, NULL,
+					     VIR_DOMAIN_SAVE_PAUSED) < 0
+			       ? -EIO
+			       : 0;
+	if (frozen_open(directory, &frozen))
+		return -EIO;
+	error = load_frozen(virt, &frozen, result);
+	frozen_clear(&frozen);
+	return error;
+}
+
 int virt_restore(struct virt *virt, struct virt_result *result)
 {
 	const struct state *state = &virt->plan->state;
@@ -68,9 +174,7 @@ int virt_restore(struct virt *virt, struct virt_result *result)
 	if (find_facts(virt, &facts, result) ||
 	    state_claim(state, &facts, sizeof(result->text), result->text))
 		return -EIO;
-	if (virDomainRestoreFlags(virt->connect, state->image, NULL, VIR_DOMAIN_SAVE_PAUSED) < 0)
-		return -EIO;
-	if (virt_resume(virt, result) == 0)
+	if (load(virt, result) == 0 && virt_resume(virt, result) == 0)
 		return 0;
 	if (!result->text[0])
 		snprintf(result->text, sizeof(result->text), "%s", virGetLastErrorMessage());

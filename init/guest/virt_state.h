@@ -1,6 +1,8 @@
 /* The jobs that have to do with a saved state: see state.h. They run in the worker's thread. */
 #pragma once
 
+#include "init/guest/frozen.h"
+#include "init/guest/host.h"
 #include "init/guest/virt.h"
 
 /** virt_save() - Save the guest, which is off then. Return: 0, or -EIO with text or libvirt's
@@ -9,6 +11,15 @@ int virt_save(struct virt *virt, struct virt_result *result);
 
 /** virt_restore() - Go on from the saved state. Return: 0, or -EIO likewise; the guest is off. */
 int virt_restore(struct virt *virt, struct virt_result *result);
+
+/**
+ * virt_frozen_facts() - What the state of a frozen guest goes with here.
+ * @processor: for the facts to point to
+ *
+ * Return: 0, or -EIO likewise.
+ */
+int virt_frozen_facts(const struct virt *virt, char processor[static HOST_PROCESSOR_SIZE],
+		      struct frozen_facts *facts, struct virt_result *result);
 
 /** virt_create() - Boot from the disk; a state that there may be does not go with it any more. */
 int virt_create(const struct virt *virt);

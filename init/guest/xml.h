@@ -14,7 +14,8 @@ struct xml_spec {
 	const struct size *size;
 	const struct disk *disk;
 	const char *uuid;
-	const char *nvram; /* path of the UEFI variables */
+	const char *generation; /* of the guest, for VMGENID; NULL or empty: none is shown */
+	const char *nvram;	/* path of the UEFI variables */
 	const char *bridge;
 	unsigned mtu; /* 0: not said */
 	bool kvm;

@@ -70,6 +70,19 @@ static void set_boots(struct guest *guest, unsigned boots)
 	guest->boots = boots;
 }
 
+/** set_freeze() - A guest that is frozen is the container's end, whatever else follows the end of
+ * a guest. */
+static void set_freeze(struct supervisor *supervisor, const char *value, int64_t now)
+{
+	int index = freeze_state_parse(value);
+
+	if (index < 0)
+		return;
+	supervisor->guest.freeze = (enum freeze_state)index;
+	if (index == FREEZE_DONE)
+		supervisor_stop(supervisor, "the guest is frozen", now);
+}
+
 /*
  * Our own fields. Only the main service keeps a guest; the address comes from whoever made the
  * network.
@@ -109,6 +122,18 @@ static void take_guest_field(struct supervisor *supervisor, const struct service
 		index = stop_phase_parse(value);
 		if (index >= 0)
 			guest->stop_phase = (enum stop_phase)index;
+	} else if (streq(name, WIRE_START)) {
+		index = guest_start_parse(value);
+		if (index >= 0)
+			guest->start = (enum guest_start)index;
+	} else if (streq(name, WIRE_START_REASON)) {
+		copy_text(guest->start_reason, sizeof(guest->start_reason), value);
+	} else if (streq(name, WIRE_CPU)) {
+		copy_text(guest->cpu, sizeof(guest->cpu), value);
+	} else if (streq(name, WIRE_FREEZE)) {
+		set_freeze(supervisor, value, now);
+	} else if (streq(name, WIRE_FREEZE_REASON)) {
+		copy_text(guest->freeze_reason, sizeof(guest->freeze_reason), value);
 	} else if (streq(name, WIRE_RDP_LATENCY_US) &&
 		   !value_unsigned(value, 0, INT_MAX, &number)) {
 		guest->rdp_latency_us = number;

@@ -28,6 +28,11 @@ static void report_guest(struct json *json, const struct supervisor *supervisor,
 	json_string(json, "stop_phase", stop_phase_name(guest->stop_phase));
 	json_string(json, "probe", probe_choice_text(&guest->probe, probe));
 	json_string(json, "probe_state", rdp_state_name(guest_probe_state(guest)));
+	json_string(json, "start", guest_start_name(guest->start));
+	json_string(json, "start_reason", guest->start_reason);
+	json_string(json, "cpu", guest->cpu);
+	json_string(json, "freeze", freeze_state_name(guest->freeze));
+	json_string(json, "freeze_reason", guest->freeze_reason);
 	if (guest->dead && WIFSIGNALED(guest->wait_status))
 		json_number(json, "signal", WTERMSIG(guest->wait_status));
 	else if (guest->dead)

@@ -138,8 +138,26 @@ static void show(struct server *server, struct client *client, size_t length)
 	}
 }
 
+/* Who may read the status may not end the container. */
+static bool is_root(int fd)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t length = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == 0;
+}
+
+static size_t freeze(struct supervisor *supervisor, int fd, char *buffer, size_t size)
+{
+	const char *refusal =
+		is_root(fd) ? supervisor_freeze(supervisor) : "freeze: only root may do that";
+
+	return (size_t)snprintf(buffer, size, "%s%s\n", refusal ? "fail " : "ok",
+				refusal ? refusal : "");
+}
+
 static void obey(struct server *server, struct client *client, const char *verb,
-		 const struct supervisor *supervisor, uint64_t dropped, int64_t now)
+		 struct supervisor *supervisor, uint64_t dropped, int64_t now)
 {
 	char *buffer = server->answer;
 	size_t size = sizeof(server->answer);
@@ -152,19 +170,21 @@ static void obey(struct server *server, struct client *client, const char *verb,
 		answer(server, client, report_ready(supervisor, buffer, size));
 	} else if (streq(verb, "metrics")) {
 		answer(server, client, report_metrics(supervisor, now, dropped, buffer, size));
+	} else if (streq(verb, "freeze")) {
+		answer(server, client, freeze(supervisor, client->fd, buffer, size));
 	} else if (streq(verb, "watch")) {
 		client->watching = true;
 		client->deadline = NEVER;
 		show(server, client, report_status(supervisor, now, buffer, size));
 	} else {
 		answer(server, client,
-		       (size_t)snprintf(
-			       buffer, size,
-			       "fail unknown verb: use status, health, ready, watch or metrics\n"));
+		       (size_t)snprintf(buffer, size,
+					"fail unknown verb: use status, health, ready, watch, "
+					"metrics or freeze\n"));
 	}
 }
 
-void server_serve(struct server *server, size_t index, const struct supervisor *supervisor,
+void server_serve(struct server *server, size_t index, struct supervisor *supervisor,
 		  uint64_t dropped, int64_t now)
 {
 	struct client *client = &server->clients[index];

@@ -59,7 +59,7 @@ int server_open(struct server *server, const char *path, int epoll_fd);
 void server_accept(struct server *server, int64_t now);
 
 /** server_serve() - A client has said something, or has room again, or is gone. */
-void server_serve(struct server *server, size_t index, const struct supervisor *supervisor,
+void server_serve(struct server *server, size_t index, struct supervisor *supervisor,
 		  uint64_t dropped, int64_t now);
 
 /** server_step() - Tell watchers what changed, answer those who said nothing in time. */

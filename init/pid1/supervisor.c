@@ -94,6 +94,24 @@ void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t 
 	begin_stop(supervisor, reason, now);
 }
 
+const char *supervisor_freeze(struct supervisor *supervisor)
+{
+	const struct service *main = supervisor->main;
+
+	if (supervisor->phase != PHASE_RUN)
+		return "the container stops";
+	if (supervisor->guest.freeze == FREEZE_RUNNING)
+		return "the guest is being frozen already";
+	if (!main || main->state != SERVICE_READY || !guest_lives(supervisor) ||
+	    supervisor->overall != OVERALL_READY)
+		return "the guest is not ready";
+	supervisor->guest.freeze = FREEZE_RUNNING;
+	supervisor->guest.freeze_reason[0] = '\0';
+	supervisor->changes++;
+	supervisor->effects->kill(supervisor->effects->context, main, SIGUSR2, 0);
+	return NULL;
+}
+
 void supervisor_hurry(struct supervisor *supervisor, int64_t now)
 {
 	struct service *main = supervisor->main;

@@ -49,6 +49,11 @@ struct guest {
 	unsigned rdp_latency_us;
 	unsigned boots;
 	enum stop_phase stop_phase;
+	enum guest_start start;
+	char start_reason[160]; /* why it booted although there was a state */
+	char cpu[64];		/* that it sees */
+	enum freeze_state freeze;
+	char freeze_reason[160];
 	int64_t since;
 };
 
@@ -154,6 +159,9 @@ void supervisor_reload(struct supervisor *supervisor, int64_t now);
 
 /** reload_refused() - It has mistakes, and stays as it was. */
 void reload_refused(struct supervisor *supervisor, const char *reason, int64_t now);
+
+/** supervisor_freeze() - Have the guest frozen. Return: NULL, or why not. */
+const char *supervisor_freeze(struct supervisor *supervisor);
 
 /** supervisor_hurry() - The guest's deadline is now. */
 void supervisor_hurry(struct supervisor *supervisor, int64_t now);

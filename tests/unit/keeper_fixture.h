@@ -32,7 +32,7 @@ static void make_plan(void)
 	plan = (struct plan){ .config = &config, .name = strdup("windows"), .prepared = true, .size = { 1024, 1, 0 } };
 	plan.storage.disk.n = 1;
 	plan.storage.disk.links[0].path = strdup("/storage/windows.qcow2");
-	strcpy(plan.storage.uuid, "00000000-0000-4000-8000-000000000001");
+	strcpy(plan.storage.identity.uuid, "00000000-0000-4000-8000-000000000001");
 }
 
 static void make_keeper(void)

@@ -218,11 +218,11 @@ static void the_uuid_stays(void **state)
 	(void)state;
 	make_image(disk_path, "qcow2");
 	assert_int_equal(prepare(), 0);
-	memcpy(first, storage.uuid, sizeof(first));
+	memcpy(first, storage.identity.uuid, sizeof(first));
 	assert_int_equal(strlen(first), 36);
 	assert_int_equal(first[14], '4');
 	assert_int_equal(prepare(), 0);
-	assert_string_equal(storage.uuid, first);
+	assert_string_equal(storage.identity.uuid, first);
 }
 
 static void a_broken_uuid_is_not_replaced(void **state)
@@ -244,7 +244,7 @@ static void a_broken_uuid_is_not_replaced(void **state)
 	/* One that somebody else brought, without a format, is taken. */
 	put(path, "65B0D659-CB0D-4BFA-B051-63DA0018C75E\n", 37);
 	assert_int_equal(prepare(), 0);
-	assert_string_equal(storage.uuid, "65B0D659-CB0D-4BFA-B051-63DA0018C75E");
+	assert_string_equal(storage.identity.uuid, "65B0D659-CB0D-4BFA-B051-63DA0018C75E");
 }
 
 /* A guest may write a qcow2 header into its raw disk that names any file of the container. */

@@ -1,0 +1,80 @@
+/*
+ * Freezing the guest, at PID 1's word. While the worker is at it nothing that is heard of the guest
+ * or of its QEMU counts: it stops, and either that is the end or it goes on. A stop that is asked
+ * for meanwhile waits for that.
+ */
+#include "init/guest/keeper_parts.h"
+
+#include "lib/log.h"
+
+#include <libvirt/libvirt.h>
+
+/** refusal() - Why it cannot be frozen now; NULL: it can. */
+static const char *refusal(struct keeper *keeper, struct failure *failure)
+{
+	if (keeper->plan->verbatim)
+		return "its domain is one of your own ([guest] xml)";
+	if (keeper->stop.requested)
+		return "it is being stopped";
+	if (keeper->life != LIFE_RUNNING || keeper->health.state == RDP_CLOSED ||
+	    keeper->health.state == RDP_OPEN)
+		return "it is not ready";
+	if (!keeper->linked || keeper->worker.busy || keeper->wanted != VIRT_NOTHING)
+		return "libvirtd is busy";
+	if (keeper_know_disk(keeper, failure))
+		return failure->text;
+	return NULL;
+}
+
+/** set_freeze() - @reason: cut to what fits, on one line. */
+static void set_freeze(struct keeper *keeper, enum freeze_state state, const char *reason)
+{
+	keeper->freeze = state;
+	snprintf(keeper->freeze_reason, sizeof(keeper->freeze_reason), "%.*s",
+		 (int)sizeof(keeper->freeze_reason) - 1, reason);
+	for (char *at = keeper->freeze_reason; (at = strchr(at, '\n'));)
+		*at = ' ';
+}
+
+void keeper_freeze(struct keeper *keeper)
+{
+	struct failure failure;
+	const char *why;
+
+	if (keeper->freeze == FREEZE_RUNNING)
+		return;
+	why = refusal(keeper, &failure);
+	if (why) {
+		log_warning("the guest is not frozen: %s", why);
+		set_freeze(keeper, FREEZE_FAILED, why);
+		return;
+	}
+	log_info("freezing the guest, for clones");
+	set_freeze(keeper, FREEZE_RUNNING, "");
+	keeper_rest(keeper);
+	keeper->wanted = VIRT_FREEZE;
+}
+
+bool keeper_freezing(const struct keeper *keeper)
+{
+	return keeper->freeze == FREEZE_RUNNING;
+}
+
+void keeper_frozen(struct keeper *keeper, const struct virt_result *result)
+{
+	set_freeze(keeper, FREEZE_DONE, "");
+	keeper_end(keeper, EXIT_GUEST_OFF, "the guest is frozen in %s", result->text);
+}
+
+void keeper_not_frozen(struct keeper *keeper, const char *why)
+{
+	if (!keeper_freezing(keeper))
+		return;
+	set_freeze(keeper, FREEZE_FAILED, why);
+	log_warning("the guest is not frozen: %s", keeper->freeze_reason);
+	/* It may have another QEMU by now, or none. */
+	keeper_drop_qemu(keeper);
+	keeper_found_qemu(keeper);
+	keeper_probe_start(keeper, true);
+	keeper->wanted = VIRT_LOOK;
+}
