@@ -111,9 +111,9 @@ static void watch(struct keeper *keeper)
 	else if (boots.qemu == keeper->qemu.pid)
 		keeper->boots = boots.n;
 	log_info("the guest %s%s (QEMU is pid %d)", keeper->plan->name,
-		 keeper->restored  ? " is resumed from its saved state" :
-		 keeper->created   ? " is started" :
-				     " runs already",
+		 keeper->restored  ? " is resumed from its saved state"
+		 : keeper->created ? " is started"
+				   : " runs already",
 		 (int)keeper->qemu.pid);
 	keeper->ready = true;
 	if (can_answer(keeper))
@@ -181,6 +181,11 @@ static void reject(struct keeper *keeper)
 	if (keeper->plan->verbatim)
 		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml,
 			   keeper->refusal);
+	else if (keeper->config->guest.xml_patch)
+		keeper_end(keeper, EXIT_CONFIG,
+			   "the guest's definition, changed by %s ([guest] xml-patch), is refused: "
+			   "%s",
+			   keeper->config->guest.xml_patch, keeper->refusal);
 	else
 		keeper_end(keeper, EXIT_CONFIG, "libvirtd refuses the guest's definition: %s",
 			   keeper->refusal);
