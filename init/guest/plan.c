@@ -1,6 +1,7 @@
 #include "init/guest/plan.h"
 
 #include "init/guest/host.h"
+#include "init/guest/qemu_cache.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -178,6 +179,8 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 			result = claim_disk(plan, failure);
 			if (result)
 				storage_clear(&plan->storage);
+			else
+				qemu_cache_bring(QEMU_CACHE, plan->storage.capabilities);
 		}
 	}
 	plan->prepared = result == 0;

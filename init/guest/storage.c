@@ -114,6 +114,10 @@ static int name_files(const struct guest_config *config, struct storage *storage
 		storage->tpm = NULL;
 		return -ENOMEM;
 	}
+	if (asprintf(&storage->capabilities, "%.*s%s.capabilities", length, directory, slash) < 0) {
+		storage->capabilities = NULL;
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -158,5 +162,6 @@ void storage_clear(struct storage *storage)
 	disk_clear(&storage->disk);
 	free(storage->nvram);
 	free(storage->tpm);
+	free(storage->capabilities);
 	*storage = (struct storage){ .nvram = NULL };
 }

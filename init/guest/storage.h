@@ -8,8 +8,9 @@
 struct storage {
 	struct disk disk;
 	char uuid[IDENTITY_UUID_SIZE];
-	char *nvram; /* path of the UEFI variables */
-	char *tpm;   /* directory of the TPM's state */
+	char *nvram;	    /* path of the UEFI variables */
+	char *tpm;	    /* directory of the TPM's state */
+	char *capabilities; /* what is known about QEMU: qemu_cache.h */
 };
 
 /** storage_key() - The key that names the disk, for messages. */
