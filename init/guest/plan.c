@@ -2,6 +2,7 @@
 
 #include "init/guest/host.h"
 #include "init/guest/qemu_cache.h"
+#include "lib/image_lock.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -129,7 +130,7 @@ static int claim_disk(struct plan *plan, struct failure *failure)
 			"the disk %s ([guest] %s) is in use by another container, with the host "
 			"name %s: stop that one first, or give each container a volume of its own",
 			disk, key, holder[0] ? holder : "(unknown)");
-	if (!claim_written(disk))
+	if (!image_written(disk))
 		return 0;
 	/* Whoever that is, it is none of ours. */
 	claim_drop(&plan->claim);
