@@ -5,6 +5,6 @@
 bool need_import(const struct guest_config *config)
 {
 	/* What an own definition boots is its own affair. */
-	return config->source && !config->xml && access(config->disk, F_OK) &&
+	return config->source && !config->in_place && !config->xml && access(config->disk, F_OK) &&
 	       access(config->base, F_OK);
 }

@@ -3,5 +3,8 @@
 
 #include "lib/config.h"
 
-/** need_import() - Is there a source, and neither a disk nor a base nor a domain of one's own? */
+/**
+ * need_import() - Is there a source that is not used in place, and neither a disk nor a base nor a
+ * domain of one's own?
+ */
 bool need_import(const struct guest_config *config);

@@ -75,6 +75,7 @@ struct guest_config {
 	char *disk;
 	char *base;
 	char *source;  /* a file that the disk is imported from when there is none; NULL: none */
+	bool in_place; /* source is the disk itself; then disk has its path, too */
 	char *catalog; /* URL of a catalogue of boxes; NULL: none */
 	struct memory_choice memory;
 	unsigned cpus; /* CPUS_MAX: as many as the container may use */

@@ -1,7 +1,7 @@
 /*
  * What only shows in the whole configuration: names that services wait for, cycles, more than one
- * main service, forwards of ports that are kept. When all is well the services are put into their
- * order.
+ * main service, forwards of ports that are kept, a disk that is named twice. When all is well the
+ * services are put into their order.
  */
 #include "lib/config_entry.h"
 #include "lib/util.h"
@@ -229,6 +229,9 @@ static void check_forwards(struct config_loader *loader)
 		loader->out_of_memory = true;
 		return;
 	}
+	/* An empty list is no array, not even an empty one. */
+	if (network->n_forwards == 0 || network->n_keep == 0)
+		return;
 	n = find_overlaps(network, overlaps);
 	qsort(overlaps, n, sizeof(*overlaps), compare_overlaps);
 	for (size_t i = 0; i < n; i++) {
@@ -290,8 +293,40 @@ static void check_hugepages(struct config_loader *loader)
 				config_entry_place(entry, place, sizeof(place)));
 }
 
+/* A source that is used in place is the disk: whoever asks for the disk gets it. */
+static void place_disk(struct config_loader *loader)
+{
+	struct guest_config *guest = &loader->config->guest;
+	const struct config_entry *in_place =
+		config_find_entry(loader->config, "guest", "in-place");
+	const struct config_entry *disk = config_find_entry(loader->config, "guest", "disk");
+	char place[512], other[512];
+
+	if (!guest->in_place || !in_place)
+		return;
+	config_entry_place(in_place, place, sizeof(place));
+	if (!guest->source) {
+		config_complain(loader,
+				"%s: there is no [guest] source that could be used in place",
+				place);
+		return;
+	}
+	if (disk) {
+		config_complain(loader,
+				"%s: the source is the guest's disk then, so one of them is too "
+				"much: %s",
+				place, config_entry_place(disk, other, sizeof(other)));
+		return;
+	}
+	config_key_set(config_key_find(SECTION_GUEST, "disk"), guest, guest->source, NULL, NULL);
+	/* It was a good path before. */
+	if (!streq(guest->disk, guest->source))
+		loader->out_of_memory = true;
+}
+
 void config_check(struct config_loader *loader)
 {
+	place_disk(loader);
 	check_save(loader);
 	check_made_xml(loader);
 	check_hugepages(loader);

@@ -49,6 +49,8 @@ static const struct config_key keys[] = {
 	      "read-only disk that a missing disk becomes an overlay of"),
 	GUEST("source", KEY_PATH, source, NULL,
 	      "a disk or a box that a missing disk is imported from, if there is no base"),
+	GUEST("in-place", KEY_BOOL, in_place, "no",
+	      "source is not imported but is the guest's disk itself"),
 	GUEST("catalog", KEY_TEXT, catalog, NULL, "URL of the catalogue for casement-image pull"),
 	GUEST("memory", KEY_MEMORY, memory, "4G",
 	      "memory of the guest: a size, a part of what the container may use, or all of it"),

@@ -1,6 +1,7 @@
 #include "init/guest/claims.h"
 
 #include "init/guest/storage.h"
+#include "lib/image_lock.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ static int claim_disk(const char *disk, const char *key, struct claim *claim,
 			"the disk %s (%s) is in use by another container, with the host name %s: "
 			"stop that one first, or give each container a volume of its own",
 			disk, key, holder[0] ? holder : "(unknown)");
-	if (!claim_written(disk))
+	if (!image_written(disk))
 		return 0;
 	/* Whoever that is, it is none of ours. */
 	claim_drop(claim);
@@ -66,10 +67,12 @@ int claims_take(struct claims *claims, const struct config *config, struct failu
 
 	for (size_t i = 0; i <= config->n_devices && result == 0; i++) {
 		const char *disk = written_disk(config, i);
+		char key[32] = "[device]";
 
+		if (i == 0)
+			snprintf(key, sizeof(key), "[guest] %s", storage_key(&config->guest));
 		if (disk)
-			result = claim_disk(disk, i ? "[device]" : "[guest] disk", &claims->of[i],
-					    failure);
+			result = claim_disk(disk, key, &claims->of[i], failure);
 	}
 	return result;
 }

@@ -80,6 +80,11 @@ static int get_size(int fd, const struct look *look, bool *ret_block, uint64_t *
 	if (fstat(fd, &status))
 		return refuse(look, -errno, "cannot be examined: %s", strerror(errno));
 	if (S_ISREG(status.st_mode)) {
+		/* Root may; QEMU's user, whom libvirt makes the owner, may not. */
+		if (look->writable && !(status.st_mode & S_IWUSR))
+			return refuse(look, -EACCES,
+				      "may not be written by its owner, whom QEMU runs as: let it "
+				      "(chmod u+w), or use it as a base");
 		*ret_size = (uint64_t)status.st_size;
 		*ret_block = false;
 		return 0;
@@ -108,6 +113,25 @@ static bool can_direct(const char *path, uint64_t size)
 	       pread(fd, buffer, DIRECT_ALIGNMENT, 0) == DIRECT_ALIGNMENT;
 }
 
+/** is_importable() - Can casement-image make a disk of what is none? */
+static bool is_importable(const uint8_t *head, size_t n)
+{
+	switch (image_kind(head, n)) {
+	case IMAGE_KIND_VMDK:
+	case IMAGE_KIND_VHDX:
+	case IMAGE_KIND_VHD:
+	case IMAGE_KIND_VDI:
+	case IMAGE_KIND_GZIP:
+	case IMAGE_KIND_TAR: return true;
+	case IMAGE_KIND_UNKNOWN:
+	case IMAGE_KIND_QCOW2:
+	case IMAGE_KIND_VMDK_TEXT:
+	case IMAGE_KIND_ISO:
+	case IMAGE_KIND_OTHER: break;
+	}
+	return false;
+}
+
 /** look_at() - Open one image and read its header. */
 static int look_at(const struct look *look, struct disk *disk, struct image *ret_image)
 {
@@ -132,6 +156,10 @@ static int look_at(const struct look *look, struct disk *disk, struct image *ret
 	if (n < 0)
 		return refuse(look, -errno, "cannot be read: %s", strerror(errno));
 	result = image_identify(head, (size_t)n, size, ret_image, &reason);
+	if (result && streq(look->key, "[guest] source") && is_importable(head, (size_t)n))
+		return refuse(look, result,
+			      "is neither qcow2 nor raw, so it cannot be used in place: without "
+			      "[guest] in-place it is imported");
 	if (result)
 		return refuse(look, result, "%s", reason);
 	result = access_as(QEMU_USER, look->path, look->writable ? ACCESS_REACH : ACCESS_READ);

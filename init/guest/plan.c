@@ -4,6 +4,7 @@
 #include "init/guest/host.h"
 #include "init/guest/hostdev.h"
 #include "init/guest/placement.h"
+#include "init/guest/qemu_cache.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -186,6 +187,8 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 			result = plan_decide_size(plan, failure);
 		if (result == 0)
 			result = prepare_disks(plan, failure);
+		if (result == 0)
+			qemu_cache_bring(QEMU_CACHE, plan->storage.capabilities);
 	}
 	plan->prepared = result == 0;
 	return result;

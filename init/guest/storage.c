@@ -46,16 +46,26 @@ static int no_disk(const struct guest_config *config, struct failure *failure)
 			   config->disk, config->base);
 }
 
+const char *storage_key(const struct guest_config *config)
+{
+	return config->in_place ? "source" : "disk";
+}
+
 /** find_disk() - Open the disk, after making it if need be. */
 static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 		     struct failure *failure)
 {
 	struct disk base;
 	int64_t begin;
-	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
+	int result = disk_open(config->disk, storage_key(config), true, ret_disk, failure);
 
 	if (result != -ENOENT)
 		return result;
+	if (config->in_place)
+		return failure_set(failure, EXIT_CONFIG, result,
+				   "the disk %s ([guest] source) does not exist, and with [guest] "
+				   "in-place none is made: mount the directory that has it",
+				   config->disk);
 	result = disk_open(config->base, "base", false, &base, failure);
 	if (result == -ENOENT)
 		return no_disk(config, failure);
@@ -102,6 +112,10 @@ static int name_files(const struct guest_config *config, struct storage *storage
 	}
 	if (asprintf(&storage->tpm, "%.*s/%s.tpm", length, directory, config->name) < 0) {
 		storage->tpm = NULL;
+		return -ENOMEM;
+	}
+	if (asprintf(&storage->capabilities, "%.*s%s.capabilities", length, directory, slash) < 0) {
+		storage->capabilities = NULL;
 		return -ENOMEM;
 	}
 	return 0;
@@ -209,5 +223,6 @@ void storage_clear(struct storage *storage)
 		disk_clear(&storage->drives[i].disk);
 	free(storage->nvram);
 	free(storage->tpm);
+	free(storage->capabilities);
 	*storage = (struct storage){ .nvram = NULL };
 }

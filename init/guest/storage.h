@@ -10,9 +10,13 @@ struct storage {
 	struct drive drives[DRIVES_MAX]; /* beside it */
 	size_t n_drives;
 	char uuid[IDENTITY_UUID_SIZE];
-	char *nvram; /* path of the UEFI variables */
-	char *tpm;   /* directory of the TPM's state */
+	char *nvram;	    /* path of the UEFI variables */
+	char *tpm;	    /* directory of the TPM's state */
+	char *capabilities; /* what is known about QEMU: qemu_cache.h */
 };
+
+/** storage_key() - The key that names the disk, for messages. */
+const char *storage_key(const struct guest_config *config);
 
 /**
  * storage_lock_path() - Of the file that is locked while a disk is in use.

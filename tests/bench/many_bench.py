@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Many containers from one image: what each of them costs on disk and in memory, and how long until all of them answer.
 
-    tests/bench/many_bench.py [--containers 6] [--rounds 3] [--image casement]
+    tests/bench/many_bench.py [--containers 6] [--rounds 3] [--image casement] [--compare IMAGE]
 
 The image has the base; each container makes an overlay on a volume of its own. All are started by one `docker start`. The guest is
-mini under TCG. Needs a Docker Engine and casement's image (scripts/demo makes it).
+mini under TCG. Needs a Docker Engine and casement's image (scripts/demo makes it). With
+--compare the overlay of a single container is made by both images, in turns: an older casement beside this one.
 """
 import argparse
 import contextlib
@@ -26,7 +27,7 @@ import start_bench
 
 @contextlib.contextmanager
 def image_with_base(image):
-    name = f"{harness.PREFIX}-many"
+    name = f"{harness.PREFIX}-many-{next(harness.numbers)}"
     with tempfile.TemporaryDirectory(dir="/var/tmp") as context:
         shutil.copyfile(harness.guest_image("mini"), f"{context}/mini.qcow2")
         pathlib.Path(context, "Dockerfile").write_text(
@@ -127,6 +128,14 @@ def alone(image, rounds):
     return [int(word) / 1e6 for word in output.split()]
 
 
+def measure_in_turns(network, image, other, values):
+    with image_with_base(other) if other else contextlib.nullcontext() as other_image:
+        for _ in range(15):
+            values.setdefault("overlay made, one container", []).append(measure_alone(network, image))
+            if other:
+                values.setdefault("overlay made, other casement", []).append(measure_alone(network, other_image))
+
+
 def row(name, values, unit, target=""):
     if not values:
         return
@@ -139,6 +148,7 @@ def main():
     parser.add_argument("--containers", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3, help="0: overlays alone")
     parser.add_argument("--image", default="casement")
+    parser.add_argument("--compare", metavar="IMAGE", help="another casement, to make overlays with")
     options = parser.parse_args()
     harness.remove_leftovers()
     values = {key: [] for key in ("docker start of all", "first one answers", "all answer", "overlay made",
@@ -153,15 +163,15 @@ def main():
                 print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
                 measure_round(network, image, options.containers, values)
                 loads.append(os.getloadavg()[0])
-            values["overlay made, one container"] = [measure_alone(network, image) for _ in range(8)]
+            measure_in_turns(network, image, options.compare, values)
     finally:
         network.remove()
     print(f"{options.containers} containers at once, {options.rounds} rounds; median, smallest .. largest, target; load "
           + " ".join(f"{load:.1f}" for load in loads))
     for key in ("volume, before the guest writes", "  of it the overlay", "volume, guest has booted", "container's layer"):
         row(key, values[key], "kB", "1000" if key.startswith("volume, before") else "")
-    for key in ("overlay made, one container", "overlay made", "qemu-img create by hand"):
-        row(key, values[key], "ms", "20" if "container" in key else "")
+    for key in ("overlay made, one container", "overlay made, other casement", "overlay made", "qemu-img create by hand"):
+        row(key, values.get(key), "ms", "20" if "container" in key else "")
     for key in ("docker start of all", "first one answers", "all answer"):
         row(key, values[key], "s")
     for key in values:

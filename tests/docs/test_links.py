@@ -52,7 +52,7 @@ class LinksTest(unittest.TestCase):
         plan = subprocess.run(["meson", "introspect", "--installed", str(documents.BUILD)], stdout=subprocess.PIPE, text=True,
                               check=True).stdout
         for name in ("/usr/sbin/casement", "/usr/bin/casementctl", "/usr/libexec/casement/casement-guest",
-                     "/usr/libexec/casement/casement-netfw", "/usr/bin/casement-image", "/usr/libexec/casement/casement-first",
+                     "/usr/sbin/casement-netfw", "/usr/bin/casement-image", "/usr/libexec/casement/casement-first",
                      "/usr/share/casement/casement.conf"):
             self.assertIn(f'"{name}"', plan)
         for path in documents.manuals():

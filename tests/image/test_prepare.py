@@ -38,11 +38,13 @@ class PrepareTest(lab.ImageTest):
         self.assertEqual(stat.S_IMODE(self.output.stat().st_mode), 0o600)
 
     def test_nothing_to_do(self):
-        """Without a source, with a disk, with a base, with a domain of one's own; whatever the source is."""
+        """Without a source, with a disk, with a base, with a domain of one's own, in place; whatever the source is."""
         self.configure()
         self.assertEqual(self.make("prepare"), "")
         missing = self.directory / "missing"
         self.configure(missing, more=f"xml = {self.directory}/domain.xml\n")
+        self.assertEqual(self.make("prepare"), "")
+        self.config.write_text(f"[guest]\nbase = {self.base}\nsource = {missing}\nin-place = yes\n", encoding="utf-8")
         self.assertEqual(self.make("prepare"), "")
         self.configure(missing)
         for path in (self.output, self.base):

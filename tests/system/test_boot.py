@@ -78,6 +78,16 @@ class BootTest(harness.SystemTest):
         with self.assertRaises(AssertionError):
             self.guest.ctl("no-such-verb")
 
+    def test_virsh(self):
+        """What messages.md advises for a guest that somebody paused."""
+        harness.docker("exec", self.guest.name, "virsh", "suspend", "windows")
+        try:
+            self.guest.wait_status("paused", lambda status: status["guest"]["state"] == "paused", 30)
+        finally:
+            harness.docker("exec", self.guest.name, "virsh", "resume", "windows")
+        self.guest.wait_ready(30)
+        harness.docker("exec", self.guest.name, "sh", "-c", "virsh dumpxml windows >/tmp/x && virt-xml-validate /tmp/x domain")
+
     def test_docker_says_healthy(self):
         harness.until("docker's health check says healthy", 60, lambda: harness.docker(
             "inspect", "-f", "{{.State.Health.Status}}", self.guest.name) == "healthy")

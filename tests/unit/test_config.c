@@ -422,6 +422,26 @@ static void test_long(void **state)
 	refuse_loaded(*state, "c:1: the section's name is longer than 49 bytes\n");
 }
 
+/* A source that is used in place is the disk, whoever asks for it. */
+static void test_in_place(void **state)
+{
+	struct config *config =
+		load(*state, "[guest]\nsource = /srv/windows.img\nin-place = yes\n");
+
+	assert_true(config->guest.in_place);
+	assert_string_equal(config->guest.disk, "/srv/windows.img");
+	config_free(config);
+	config = load(*state, "[guest]\nsource = /srv/windows.img\nin-place = no\n");
+	assert_string_equal(config->guest.disk, "/storage/windows.qcow2");
+	config_free(config);
+	refuse(*state, "[guest]\nin-place = yes\n",
+	       "c:2: [guest] in-place: there is no [guest] source that could be used in place\n");
+	setenv("CASEMENT_GUEST_IN_PLACE", "yes", 1);
+	refuse(*state, "[guest]\nsource = /srv/windows.img\ndisk = /srv/disk\n",
+	       "CASEMENT_GUEST_IN_PLACE: the source is the guest's disk then, so one of them is "
+	       "too much: c:3: [guest] disk\n");
+}
+
 static void test_unknown(void **state)
 {
 	refuse(*state,
@@ -507,6 +527,7 @@ int main(void)
 		TEST(test_syntax),
 		TEST(test_duplicate),
 		TEST(test_long),
+		TEST(test_in_place),
 		TEST(test_unknown),
 		TEST(test_all_at_once),
 		TEST(test_binary),

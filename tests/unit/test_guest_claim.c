@@ -1,5 +1,6 @@
 /* One disk, one container: who has the lock, who is told so, and that nothing but a holder that lives keeps anybody out. */
 #include "init/guest/claim.h"
+#include "lib/image_lock.h"
 #include "init/guest/plan.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -190,24 +191,24 @@ static void a_writer_is_seen_and_a_reader_is_not(void **state)
 	int fd;
 
 	(void)state;
-	assert_false(claim_written(disk));
+	assert_false(image_written(disk));
 	make_disk();
-	assert_false(claim_written(disk));
+	assert_false(image_written(disk));
 	/* Reads, and does not let others write: a base. */
 	fd = lock_byte(100);
 	close(fd);
 	fd = lock_byte(100);
 	int shared = lock_byte(201);
-	assert_false(claim_written(disk));
+	assert_false(image_written(disk));
 	close(fd);
 	close(shared);
 	fd = lock_byte(101);
-	assert_true(claim_written(disk));
+	assert_true(image_written(disk));
 	close(fd);
-	assert_false(claim_written(disk));
+	assert_false(image_written(disk));
 	/* The lock beside it is another file. */
 	assert_int_equal(claim_take(lock, &claim, holder), 0);
-	assert_false(claim_written(disk));
+	assert_false(image_written(disk));
 }
 
 static void a_plan_claims_its_disk(void **state)
