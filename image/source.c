@@ -7,6 +7,8 @@
  */
 #include "image/source.h"
 
+#include "lib/image_lock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -192,6 +194,11 @@ int source_open(const char *path, const char *name, struct source *ret_source,
 	else if (!S_ISREG(status.st_mode))
 		result = failure_set(failure, EXIT_CONFIG, -EINVAL,
 				     "%s: is not a file: give the disk image or the box itself",
+				     name);
+	else if (image_written(path))
+		result = failure_set(failure, EXIT_UNAVAILABLE, -EBUSY,
+				     "%s: is in use: a QEMU or a qemu-img writes to it; shut that "
+				     "guest down first",
 				     name);
 	else {
 		source.size = (uint64_t)status.st_size;

@@ -50,6 +50,9 @@ const char *config_entry_place(const struct config_entry *entry, char *buffer, s
  * into their order. */
 void config_check(struct config_loader *loader);
 
+/** config_check_devices() - Report what is wrong with the [device] sections. */
+void config_check_devices(struct config_loader *loader);
+
 /** config_clear_service() - Free what a service owns. */
 void config_clear_service(struct service_config *service);
 

@@ -1,6 +1,6 @@
 /*
- * Both locks are of the open file description (F_OFD_SETLK): other than those of a process they do
- * not end when somebody closes the file, and other than flock(2) they are seen by QEMU's kind.
+ * The lock is of the open file description (F_OFD_SETLK): other than one of a process it does not
+ * end when somebody closes the file.
  */
 #include "init/guest/claim.h"
 
@@ -9,12 +9,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-
-/*
- * QEMU's block/file-posix.c: whoever uses a permission holds a shared lock on the byte
- * RAW_LOCK_PERM_BASE + its number, and BLK_PERM_WRITE is number 1.
- */
-#define QEMU_WRITE_BYTE (100 + 1)
 
 /** read_holder() - What the file says, if it is the name of a host. */
 static void read_holder(int fd, char ret_holder[static CLAIM_HOLDER_SIZE])
@@ -68,14 +62,4 @@ void claim_drop(struct claim *claim)
 	if (claim->held)
 		close(claim->fd);
 	claim->held = false;
-}
-
-bool claim_written(const char *image)
-{
-	struct flock lock = {
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = QEMU_WRITE_BYTE, .l_len = 1
-	};
-	autoclose int fd = open(image, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }

@@ -24,11 +24,3 @@ struct claim {
 int claim_take(const char *path, struct claim *claim, char ret_holder[static CLAIM_HOLDER_SIZE]);
 
 void claim_drop(struct claim *claim);
-
-/**
- * claim_written() - Does a QEMU write to the image, of this container or of any other?
- *
- * QEMU and qemu-img lock what they write to, and that lives as long as they do. Where that cannot
- * be seen the answer is no: QEMU itself still refuses.
- */
-bool claim_written(const char *image);

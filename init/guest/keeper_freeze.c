@@ -9,11 +9,23 @@
 
 #include <libvirt/libvirt.h>
 
+/** has_other_disks() - Does it write to disks that would not be frozen with it? */
+static bool has_other_disks(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_devices; i++) {
+		if (config->devices[i].as == DEVICE_DISK && !config->devices[i].readonly)
+			return true;
+	}
+	return false;
+}
+
 /** refusal() - Why it cannot be frozen now; NULL: it can. */
 static const char *refusal(struct keeper *keeper, struct failure *failure)
 {
 	if (keeper->plan->verbatim)
 		return "its domain is one of your own ([guest] xml)";
+	if (has_other_disks(keeper->config))
+		return "it writes to more disks than its own ([device]), which clones cannot share";
 	if (keeper->stop.requested)
 		return "it is being stopped";
 	if (keeper->life != LIFE_RUNNING || keeper->health.state == RDP_CLOSED ||

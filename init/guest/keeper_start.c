@@ -8,6 +8,7 @@
 #include "init/guest/keeper_parts.h"
 
 #include "init/guest/boots.h"
+#include "init/guest/qemu_cache.h"
 #include "lib/log.h"
 
 /* How often it is asked whether somebody else's start is done: it may end without an event. */
@@ -50,6 +51,9 @@ void keeper_start_done(struct keeper *keeper)
 	keeper->start_until = keeper->next_look = INT64_MAX;
 	keeper->start_failures = 0;
 	keeper->start_late = false;
+	/* libvirtd has asked QEMU by now, if it had to. */
+	if (keeper->plan->storage.capabilities)
+		qemu_cache_keep(QEMU_CACHE, keeper->plan->storage.capabilities);
 }
 
 /** says_failed() - Does it mean that a start that was ended by hand came to nothing? */

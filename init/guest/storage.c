@@ -61,6 +61,10 @@ static int name_files(const struct guest_config *config, bool block, struct stor
 		storage->tpm = NULL;
 		return -ENOMEM;
 	}
+	if (asprintf(&storage->capabilities, "%.*s%s.capabilities", length, directory, slash) < 0) {
+		storage->capabilities = NULL;
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -93,10 +97,10 @@ static int overlay(const struct guest_config *config, const struct disk *base,
 	return result;
 }
 
-/** clone() - Make the disk and what belongs to it from a frozen guest. The disk comes last: where
- * there is one nothing is made. */
-static int clone(const struct guest_config *config, const struct frozen *frozen,
-		 const char *identity, struct storage *storage, struct failure *failure)
+/** make_clone() - Make the disk and what belongs to it from a frozen guest. The disk comes last:
+ * where there is one nothing is made. */
+static int make_clone(const struct guest_config *config, const struct frozen *frozen,
+		      const char *identity, struct storage *storage, struct failure *failure)
 {
 	autofree char *old = NULL;
 	char uuid[IDENTITY_UUID_SIZE];
@@ -141,7 +145,7 @@ static int make_disk(const struct guest_config *config, const char *identity,
 				   config->disk);
 	result = frozen_find(config->base, &frozen, failure);
 	if (result == 0) {
-		result = clone(config, &frozen, identity, storage, failure);
+		result = make_clone(config, &frozen, identity, storage, failure);
 		frozen_clear(&frozen);
 		return result;
 	}
@@ -181,13 +185,13 @@ static int find_disk(const struct guest_config *config, struct storage *storage,
 	return result;
 }
 
-int storage_lock_path(const struct guest_config *config, char **ret_path)
+int storage_lock_path(const char *disk, char **ret_path)
 {
 	struct stat status;
-	bool block = stat(config->disk, &status) == 0 && S_ISBLK(status.st_mode);
+	bool block = stat(disk, &status) == 0 && S_ISBLK(status.st_mode);
 
 	if (asprintf(ret_path, "%s%s.lock", block ? STORAGE_DIRECTORY : "",
-		     block ? strrchr(config->disk, '/') : config->disk) < 0) {
+		     block ? strrchr(disk, '/') : disk) < 0) {
 		*ret_path = NULL;
 		return -ENOMEM;
 	}
@@ -213,11 +217,78 @@ int storage_prepare(const struct guest_config *config, struct storage *ret_stora
 	return result;
 }
 
+/** put_on_top() - The overlay that @disk's images would be below. */
+static int put_on_top(const char *path, struct disk *disk, struct failure *failure)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
+	if (disk->n == DISK_MAX_LINKS) {
+		free(copy);
+		return failure_set(failure, EXIT_CONFIG, -ELOOP,
+				   "the base image below %s has too many images below it", path);
+	}
+	memmove(&disk->links[1], &disk->links[0], disk->n * sizeof(disk->links[0]));
+	disk->links[0] = (struct disk_link){ .path = copy, .format = IMAGE_QCOW2 };
+	disk->n++;
+	return 0;
+}
+
+/** imagine_disk() - The disk, or what it would be made of. */
+static int imagine_disk(const struct guest_config *config, struct disk *ret_disk,
+			struct failure *failure)
+{
+	struct frozen frozen = { .directory = NULL };
+	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
+
+	if (result != -ENOENT)
+		return result;
+	result = frozen_find(config->base, &frozen, failure);
+	if (result && result != -ENOENT)
+		return result;
+	result = disk_open(result ? config->base : frozen.disk, "base", false, ret_disk, failure);
+	frozen_clear(&frozen);
+	if (result == 0) {
+		log_warning("the disk %s is not there yet: it would become an overlay on %s",
+			    config->disk, ret_disk->links[0].path);
+		return put_on_top(config->disk, ret_disk, failure);
+	}
+	if (result != -ENOENT)
+		return result;
+	if (!config->source)
+		return explain_no_disk(config, failure);
+	log_warning("the disk %s is not there yet: it would be imported from %s", config->disk,
+		    config->source);
+	*ret_disk = (struct disk){ .direct = true };
+	return put_on_top(config->disk, ret_disk, failure);
+}
+
+int storage_imagine(const struct guest_config *config, struct storage *ret_storage,
+		    struct failure *failure)
+{
+	autofree char *identity = NULL, *base = NULL;
+	int result = imagine_disk(config, &ret_storage->disk, failure);
+
+	if (result)
+		return result;
+	if (name_files(config, ret_storage->disk.links[0].block, ret_storage, &identity, &base))
+		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
+	if (access(identity, F_OK) == 0)
+		return identity_load(identity, ret_storage->disk.links[0].format,
+				     &ret_storage->identity, failure);
+	log_warning("the guest has no UUID yet: it would get one, in %s", identity);
+	return 0;
+}
+
 void storage_clear(struct storage *storage)
 {
 	disk_clear(&storage->disk);
+	for (size_t i = 0; i < storage->n_drives; i++)
+		disk_clear(&storage->drives[i].disk);
 	free(storage->nvram);
 	free(storage->tpm);
+	free(storage->capabilities);
 	free(storage->frozen);
 	*storage = (struct storage){ .nvram = NULL };
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "init/guest/capabilities.h"
-#include "init/guest/disk.h"
+#include "init/guest/drive.h"
 #include "init/guest/size.h"
 #include "lib/config.h"
 
@@ -13,9 +13,14 @@ struct xml_spec {
 	const struct guest_config *config; /* name, profile, firmware, tpm, mac */
 	const struct size *size;
 	const struct disk *disk;
-	const char *uuid;
+	const struct drive *drives;	     /* in the order of their names */
+	size_t n_drives;		     /* at most DRIVES_MAX */
+	const struct device_config *devices; /* USB and PCI devices of the host are taken */
+	size_t n_devices;
+	uint64_t page;	   /* bytes of each huge page; 0: ordinary memory */
+	const char *uuid;  /* empty: libvirt makes one up */
 	const char *generation; /* of the guest, for VMGENID; NULL or empty: none is shown */
-	const char *nvram;	/* path of the UEFI variables */
+	const char *nvram; /* path of the UEFI variables */
 	const char *bridge;
 	unsigned mtu; /* 0: not said */
 	bool kvm;

@@ -2,6 +2,7 @@
 import os
 import re
 import stat
+import subprocess
 import unittest
 
 import lab
@@ -101,6 +102,18 @@ class DisksTest(lab.ImageTest):
         self.import_refused("ISO", self.file("iso", bytes(0x8001) + b"CD001" + bytes(1018)))
         self.import_refused("is a zip archive", self.file("zip", b"PK\3\4" + bytes(508)))
         self.import_refused("is a Windows imaging file", self.file("wim", b"MSWIM\0\0\0" + bytes(504)))
+
+    def test_in_use(self):
+        """A copy of what changes meanwhile is no disk."""
+        source = self.directory / "running.qcow2"
+        lab.tool("qemu-img", "create", "-q", "-f", "qcow2", source, "64M")
+        with subprocess.Popen(["qemu-io", "-f", "qcow2", str(source)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+            # It has the disk open once it has answered.
+            writer.stdin.write(b"length\n")
+            writer.stdin.flush()
+            writer.stdout.readline()
+            self.import_refused("a QEMU or a qemu-img writes to it", source, code=lab.UNAVAILABLE)
+            writer.stdin.close()
 
     def test_truncated_qcow2(self):
         disk = self.disk(size=16 * MIB)[0]

@@ -86,6 +86,44 @@ class OverlayTest(harness.SystemTest):
         self.assertEqual(first.disk.read_bytes(), before)
 
 
+class CapabilitiesTest(harness.SystemTest):
+    """What libvirtd knows about QEMU goes along with the disk."""
+
+    # The name is the SHA-256 of QEMU's path.
+    CACHE = ("/var/cache/libvirt/qemu/capabilities/"
+             "926803a9278e445ec919c2b6cbd8c1c449c75b26dcb1686b774314180376c725.xml")
+
+    def boot(self, storage):
+        """libvirtd's file once QEMU runs."""
+        # Without KVM, so that it does not matter whether that works here: libvirtd asks again where it might have changed.
+        guest = self.container(disk=None, storage=storage, devices=("/dev/net/tun",)).start()
+        guest.wait_status("QEMU runs", lambda status: status["guest"]["pid"], 60)
+        content = guest.file(self.CACHE)
+        guest.remove()
+        return content
+
+    def test_a_new_container_does_not_ask_again(self):
+        storage = self.container().storage
+        kept = storage / "windows.qcow2.capabilities"
+        known = self.boot(storage)
+        self.assertEqual(kept.read_text(encoding="utf-8"), known)
+        # What libvirtd writes by itself has no such mark.
+        marked = known.replace("<qemuCaps>", "<!-- kept --><qemuCaps>")
+        kept.write_text(marked, encoding="utf-8")
+        self.assertEqual(self.boot(storage), marked)
+        for name, broken in (("half", marked[:len(marked) // 2]), ("zeros", "\0" * len(marked)), ("empty", ""),
+                             ("of another QEMU", marked.replace("<qemuctime>1", "<qemuctime>2")),
+                             ("of another libvirtd", marked.replace("<selfvers>1", "<selfvers>2"))):
+            with self.subTest(name):
+                kept.write_text(broken, encoding="utf-8")
+                self.assertEqual(self.boot(storage), known)
+                self.assertEqual(kept.read_text(encoding="utf-8"), known)
+        with self.subTest("somebody else could have written it"):
+            kept.write_text(marked, encoding="utf-8")
+            kept.chmod(0o666)
+            self.assertEqual(self.boot(storage), known)
+
+
 class SourceTest(harness.SystemTest):
     def test_first_start_from_a_box(self):
         """The box becomes the disk before the guest boots; the second start finds the disk."""
@@ -121,7 +159,7 @@ class SourceTest(harness.SystemTest):
         self.assertEqual(os.listdir(first.storage), [])
         self.assert_refused(second, 69, "/mine/mine.img ([guest] source) is in use by another container")
         self.assertEqual(first.stop(), 0, first.logs())
-        self.assertEqual(sorted(os.listdir(own.storage)), ["mine.img", "mine.img.lock", "mine.img.uuid"])
+        self.assertEqual(sorted(os.listdir(own.storage)), ["mine.img", "mine.img.capabilities", "mine.img.lock", "mine.img.uuid"])
         source.write_bytes(b"KDMV".ljust(512, b"\0"))
         self.assert_refused(second, 78, "/mine/mine.img ([guest] source)", "without [guest] in-place it is imported")
         self.assertEqual(os.listdir(second.storage), [])
