@@ -332,9 +332,9 @@ static void resolve(const char *name, char *answer, size_t size)
 	/* The first address is the server's own. */
 	for (bool server = true; f && fgets(line, sizeof(line), f);) {
 		line[strcspn(line, "\n")] = '\0';
-		address = strncmp(line, "Address", 7) == 0 ? strchr(line, ' ') : NULL;
+		address = strncmp(line, "Address", 7) == 0 ? strpbrk(line, " \t") : NULL;
 		if (address && !server)
-			append(answer, size, address + strspn(address, " "));
+			append(answer, size, address + strspn(address, " \t"));
 		server = server && !address;
 	}
 	if (f)
