@@ -40,6 +40,8 @@ int define_describe(virConnect *connect, const struct plan *plan, char **ret_xml
 		.config = config,
 		.size = &plan->size,
 		.disk = &plan->storage.disk,
+		.drives = plan->storage.drives,
+		.n_drives = plan->storage.n_drives,
 		.uuid = plan->storage.uuid,
 		.nvram = plan->storage.nvram,
 		.bridge = plan->netinfo.bridge,

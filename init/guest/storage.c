@@ -146,6 +146,8 @@ int storage_prepare(const struct guest_config *config, struct storage *ret_stora
 void storage_clear(struct storage *storage)
 {
 	disk_clear(&storage->disk);
+	for (size_t i = 0; i < storage->n_drives; i++)
+		disk_clear(&storage->drives[i].disk);
 	free(storage->nvram);
 	free(storage->tpm);
 	*storage = (struct storage){ .nvram = NULL };

@@ -1,12 +1,14 @@
 /* What the guest keeps: its disk, its identity, and where its firmware and its TPM keep theirs. */
 #pragma once
 
-#include "init/guest/disk.h"
+#include "init/guest/drive.h"
 #include "init/guest/identity.h"
 #include "lib/config.h"
 
 struct storage {
 	struct disk disk;
+	struct drive drives[DRIVES_MAX]; /* beside it */
+	size_t n_drives;
 	char uuid[IDENTITY_UUID_SIZE];
 	char *nvram; /* path of the UEFI variables */
 	char *tpm;   /* directory of the TPM's state */

@@ -7,6 +7,7 @@
  */
 #include "init/guest/xml.h"
 
+#include "init/guest/xml_disks.h"
 #include "init/guest/xml_write.h"
 
 #include <errno.h>
@@ -61,7 +62,8 @@ static void write_os(struct xml_out *out, const struct xml_spec *spec)
 		xml_close(out);
 		xml_text(out, "nvram", spec->nvram);
 	}
-	xml_leaf(out, "boot", "dev", "hd", NULL);
+	if (!xml_boot_is_ordered(spec))
+		xml_leaf(out, "boot", "dev", "hd", NULL);
 	xml_close(out);
 }
 
@@ -144,43 +146,6 @@ static void write_clock(struct xml_out *out, const struct xml_spec *spec)
 	xml_close(out);
 }
 
-/**
- * write_backing() - What an image is based on. It belongs to others, so its owner is left alone.
- */
-static void write_backing(struct xml_out *out, const struct disk_link *links, size_t n)
-{
-	if (n == 0) {
-		/* The end of the chain, said so that libvirt does not look for it. */
-		xml_leaf(out, "backingStore", NULL);
-		return;
-	}
-	xml_open(out, "backingStore", "type", links->block ? "block" : "file", NULL);
-	xml_leaf(out, "format", "type", image_format_name(links->format), NULL);
-	xml_open(out, "source", links->block ? "dev" : "file", links->path, NULL);
-	xml_leaf(out, "seclabel", "model", "dac", "relabel", "no", NULL);
-	xml_close(out);
-	write_backing(out, links + 1, n - 1);
-	xml_close(out);
-}
-
-static void write_disk(struct xml_out *out, const struct xml_spec *spec)
-{
-	const struct disk_link *top = &spec->disk->links[0];
-
-	xml_open(out, "disk", "type", top->block ? "block" : "file", "device", "disk", NULL);
-	/*
-	 * A full file system pauses the guest; an error passed on to it would be a disk that fails.
-	 */
-	xml_leaf(out, "driver", "name", "qemu", "type", image_format_name(top->format), "cache",
-		 spec->disk->direct ? "none" : NULL, "error_policy", "stop", "discard", "unmap",
-		 "iothread", is_virtio(spec) ? "1" : NULL, NULL);
-	xml_leaf(out, "source", top->block ? "dev" : "file", top->path, NULL);
-	write_backing(out, top + 1, spec->disk->n - 1);
-	xml_leaf(out, "target", "dev", is_virtio(spec) ? "vda" : "sda", "bus",
-		 is_virtio(spec) ? "virtio" : "sata", NULL);
-	xml_close(out);
-}
-
 static void write_interface(struct xml_out *out, const struct xml_spec *spec)
 {
 	const uint8_t *mac = spec->config->mac;
@@ -230,7 +195,7 @@ static void write_consoles(struct xml_out *out, const struct xml_spec *spec)
 static void write_devices(struct xml_out *out, const struct xml_spec *spec)
 {
 	xml_open(out, "devices", NULL);
-	write_disk(out, spec);
+	xml_write_disks(out, spec);
 	xml_leaf(out, "controller", "type", "usb", "model", "qemu-xhci", NULL);
 	write_interface(out, spec);
 	if (spec->config->tpm) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "init/guest/capabilities.h"
-#include "init/guest/disk.h"
+#include "init/guest/drive.h"
 #include "init/guest/size.h"
 #include "lib/config.h"
 
@@ -13,6 +13,8 @@ struct xml_spec {
 	const struct guest_config *config; /* name, profile, firmware, tpm, mac */
 	const struct size *size;
 	const struct disk *disk;
+	const struct drive *drives; /* in the order of their names */
+	size_t n_drives;	    /* at most DRIVES_MAX */
 	const char *uuid;
 	const char *nvram; /* path of the UEFI variables */
 	const char *bridge;

@@ -21,6 +21,16 @@ static struct disk_link overlay[] = {
 	{ (char[]){ "/images/<&\"'>.raw" }, IMAGE_RAW, false, 0 },
 };
 
+/* Every kind of drive; the last one is the CD that is booted from if any is. */
+static const struct drive drives[] = {
+	{ .disk = { .links = { { (char[]){ "/storage/data.qcow2" }, IMAGE_QCOW2, false, 0 },
+			       { (char[]){ "/images/data.raw" }, IMAGE_RAW, false, 0 } }, .n = 2, .direct = true } },
+	{ .disk = { .links = { { (char[]){ "/images/tools.iso" }, IMAGE_RAW, false, 0 } }, .n = 1 }, .cdrom = true, .readonly = true },
+	{ .disk = { .links = { { (char[]){ "/images/common.raw" }, IMAGE_RAW, false, 0 } }, .n = 1, .direct = true }, .readonly = true },
+	{ .disk = { .links = { { (char[]){ "/dev/vdc" }, IMAGE_RAW, true, 0 } }, .n = 1 } },
+	{ .disk = { .links = { { (char[]){ "/images/windows.iso" }, IMAGE_RAW, false, 0 } }, .n = 1 }, .cdrom = true, .readonly = true },
+};
+
 struct golden {
 	const char *file;
 	size_t links;
@@ -32,6 +42,8 @@ struct golden {
 	unsigned mtu;
 	bool other_cpu; /* not Intel's */
 	unsigned tb_cache;
+	size_t drives;
+	unsigned boot; /* order of the last of them */
 };
 
 #define CONFIG(p, ...)                                                                                              \
@@ -55,16 +67,22 @@ static const struct golden goldens[] = {
 	{ "linux-tcg-uefi-tpm.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_UEFI, .tpm = true), false, false, false, 0, .mtu = 1500 },
 	{ "linux-tcg-block.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, true, 0, .mtu = 1500 },
 	{ "linux-tcg-small.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, false, 0, .mtu = 1500, .tb_cache = 128 },
+	{ "windows-tcg-drives.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), false, true, false, 0, .drives = 5 },
+	{ "windows-kvm-uefi-iso.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI), true, true, false, 0, .drives = 5, .boot = 2 },
+	{ "linux-tcg-drives.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, false, 0, .drives = 5, .boot = 2 },
 };
 
 static char *build(const struct golden *golden)
 {
 	struct disk disk = { .n = golden->links, .direct = golden->direct };
 	const struct size size = { .memory = 4096, .cpus = 2, .tb_cache = golden->tb_cache };
+	struct drive list[ARRAY_SIZE(drives)];
 	const struct xml_spec spec = {
 		.config = &golden->config,
 		.size = &size,
 		.disk = &disk,
+		.drives = list,
+		.n_drives = golden->drives,
 		.uuid = "1d1c8f5e-7c63-4c2c-9d2e-5d5a0f0f6b01",
 		.nvram = "/storage/windows_VARS.fd",
 		.bridge = "virbr1",
@@ -77,6 +95,8 @@ static char *build(const struct golden *golden)
 	char *xml = NULL;
 
 	memcpy(disk.links, overlay, sizeof(overlay));
+	memcpy(list, drives, sizeof(list));
+	list[ARRAY_SIZE(list) - 1].boot = golden->boot;
 	if (golden->block)
 		disk.links[0] = block;
 	assert_int_equal(xml_build(&spec, &xml), 0);
