@@ -258,6 +258,7 @@ static void check_save(struct config_loader *loader)
 
 void config_check(struct config_loader *loader)
 {
+	config_check_install(loader);
 	check_save(loader);
 	check_services(loader);
 	check_forwards(loader);

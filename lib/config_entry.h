@@ -49,6 +49,12 @@ const char *config_entry_place(const struct config_entry *entry, char *buffer, s
  * into their order. */
 void config_check(struct config_loader *loader);
 
+/**
+ * config_check_install() - Report what does not go together in an installation; let firmware and
+ * TPM suit the Windows, where nobody has set them.
+ */
+void config_check_install(struct config_loader *loader);
+
 /** config_clear_service() - Free what a service owns. */
 void config_clear_service(struct service_config *service);
 

@@ -18,6 +18,10 @@ REPORTERS = {
     "refuse": (2, "%s %s ([guest] %s) ", ""),
     "config_complain": (1, "", ""),
     "complain_service": (3, "%s: ", ""),
+    "complain_install": (2, "%s: ", ""),
+    "complain_need": (2, "%s: %s is not installed without ", ""),
+    "refuse_value": (3, '[guest] %s: "%s" ', ""),
+    "refuse_password": (1, "%s ([guest] password-file): ", ""),
     "fail": (2, "%s: ", ""),
     "portlist_mistake": (2, 'entry %zu, "%s": ', ""),
     "give_up": (2, "%s: %s in it ", ""),
@@ -46,6 +50,7 @@ FRAGMENTS = {
     "lib/rlimits.c": "return",
     "lib/config_values.c": "return",
     "lib/image.c": "any",
+    "image/medium.c": "return",
     "image/member.c": "return",
     "init/guest/state.c": "return",
 }
