@@ -90,7 +90,8 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 		return result ? result : parse_verbatim(plan, config->guest.xml, failure);
 	}
 	plan->name = strdup(config->guest.name);
-	if (!plan->name || state_init(&plan->state, config->guest.disk))
+	if (!plan->name || state_init(&plan->state, config->guest.disk) ||
+	    install_find(&config->guest, &plan->install))
 		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -176,6 +177,9 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 			result = storage_prepare(&plan->config->guest, &plan->storage, failure);
 		if (result == 0) {
 			result = claim_disk(plan, failure);
+			if (result == 0)
+				result = install_attach(&plan->install, &plan->config->guest,
+							&plan->storage, failure);
 			if (result)
 				storage_clear(&plan->storage);
 		}
@@ -188,6 +192,7 @@ void plan_clear(struct plan *plan)
 {
 	claim_drop(&plan->claim);
 	state_clear(&plan->state);
+	install_clear(&plan->install);
 	storage_clear(&plan->storage);
 	free(plan->name);
 	free(plan->verbatim);
