@@ -1,7 +1,7 @@
 # A medium that installs: its boot image is this sector, filled up to a sector of a CD, and the disk behind it. That disk
-# is copied to the first hard disk, and the machine reset: xorriso's -boot-info-table says where on the CD it is.
+# is copied to the first hard disk, and the machine reset: xorriso's -boot-info-table says where on the CD it is. The disk's
+# boot sector comes last, as with every set-up: a disk that was cut short does not boot.
 
-	.set	CD_SECTOR, 2048
 	.set	AT_ONCE, 16		# CD sectors: 32 kB
 	.set	BUFFER, 0x1000		# segment
 	.set	RESET, 0xcf9
@@ -22,30 +22,24 @@ begin:	xorw	%ax, %ax
 	sti
 	movb	%dl, cd
 	print	"installer: up"
-	movl	bytes, %ebp
-	shrl	$11, %ebp
-	decl	%ebp			# CD sectors to go
-	movl	lba, %ebx
-	incl	%ebx			# from here
-	xorl	%edi, %edi		# to here, in sectors of the disk
-copy:	movl	$AT_ONCE, %ecx
-	cmpl	%ecx, %ebp
-	jae	1f
-	movl	%ebp, %ecx
-1:	movb	cd, %dl
+	movl	bytes, %edi
+	shrl	$11, %edi
+	decl	%edi			# CD sectors of the disk
+copy:	subl	$AT_ONCE, %edi
+	js	done
+	movb	cd, %dl
 	movb	$0x42, %ah
-	movl	%ebx, where
+	movl	lba, %ebx
+	leal	1(%ebx, %edi), %ebx
+	movw	$AT_ONCE, %cx
 	call	transfer
-	addl	%ecx, %ebx
-	subl	%ecx, %ebp
-	shll	$2, %ecx
 	movb	$0x80, %dl
 	movb	$0x43, %ah
-	movl	%edi, where
+	leal	(,%edi, 4), %ebx	# sectors of the disk have 512 bytes
+	movw	$AT_ONCE * 4, %cx
 	call	transfer
-	addl	%ecx, %edi
-	testl	%ebp, %ebp
-	jnz	copy
+	jmp	copy
+done:
 	print	"installer: done"
 	movw	$RESET, %dx
 	movb	$6, %al
@@ -53,9 +47,10 @@ copy:	movl	$AT_ONCE, %ecx
 stop:	hlt
 	jmp	stop
 
-# %cx sectors of drive %dl, from or to the buffer.
+# %cx sectors from %ebx on of drive %dl, from or to the buffer.
 transfer:
 	movw	%cx, count
+	movl	%ebx, where
 	movb	$0, %al
 	movw	$packet, %si
 	int	$0x13
