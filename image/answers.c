@@ -5,9 +5,9 @@
  */
 #include "image/answers.h"
 
+#include "image/answer_values.h"
 #include "lib/util.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
@@ -15,10 +15,8 @@
 
 #define NAMESPACE "urn:casement:answers"
 #define ADMINISTRATOR "Administrator"
-/* Windows' own limits. */
-#define USER_MAX 20
-#define USER_FORBIDDEN "\"/\\[]:;|=,+*?<>@"
 #define WORD_MAX 40
+#define DIGITS "0123456789"
 
 /* What the set-up has to be told about each. */
 static const struct edition {
@@ -52,7 +50,7 @@ static bool is_administrator(const struct guest_config *config)
 
 static bool is_number(const char *text)
 {
-	return *text && strspn(text, "0123456789") == strlen(text);
+	return *text && strspn(text, DIGITS) == strlen(text);
 }
 
 /** holds_word() - One condition. */
@@ -256,56 +254,6 @@ static void fill(struct rendering *rendering, xmlNode *parent)
 	}
 }
 
-static int refuse_value(struct failure *failure, const char *key, const char *value,
-			const char *why)
-{
-	return failure_set(failure, EXIT_CONFIG, -EINVAL, "[guest] %s: \"%.100s\" %s", key, value,
-			   why);
-}
-
-/** check_text() - Can a value stand in XML? */
-static int check_text(const char *key, const char *value, struct failure *failure)
-{
-	if (!xmlCheckUTF8((const xmlChar *)value))
-		return refuse_value(failure, key, "", "is not valid UTF-8");
-	for (const char *at = value; *at; at++) {
-		if (iscntrl((unsigned char)*at))
-			return refuse_value(failure, key, "", "has a control character");
-	}
-	return 0;
-}
-
-static int check_user(const char *user, struct failure *failure)
-{
-	if (xmlUTF8Strlen((const xmlChar *)user) > USER_MAX)
-		return refuse_value(failure, "user", user, "is longer than Windows' 20 characters");
-	if (strpbrk(user, USER_FORBIDDEN))
-		return refuse_value(
-			failure, "user", user,
-			"has a character that no user of Windows has: one of " USER_FORBIDDEN);
-	if (user[strspn(user, " .")] == '\0')
-		return refuse_value(failure, "user", user, "is no name");
-	return 0;
-}
-
-static int check_values(const struct guest_config *config, struct failure *failure)
-{
-	const struct {
-		const char *key, *value;
-	} values[] = {
-		{ "language", config->language },   { "locale", config->locale },
-		{ "time-zone", config->time_zone }, { "edition", config->edition },
-		{ "user", config->user },	    { "product-key", config->product_key },
-	};
-	int result = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(values) && result == 0; i++) {
-		if (values[i].value)
-			result = check_text(values[i].key, values[i].value, failure);
-	}
-	return result ? result : check_user(config->user, failure);
-}
-
 /** parse() - @ret_document: to be freed. Return: 0 or -EINVAL. */
 static int parse(const char *text, const char *path, xmlDoc **ret_document, struct failure *failure)
 {
@@ -350,7 +298,7 @@ int answers_render(const char *text, const char *path, const struct guest_config
 		.key = config->product_key || config->edition ? config->product_key : windows->key,
 	};
 	xmlDoc *document;
-	int size, result = check_values(config, failure);
+	int size, result = answer_values_check(config, failure);
 	xmlChar *answers = NULL;
 
 	if (result == 0)

@@ -8,8 +8,10 @@ import json
 import os
 import pathlib
 import re
+import signal
 import stat
 import subprocess
+import time
 import unittest
 
 import lab
@@ -150,11 +152,12 @@ class InstallTest(lab.ImageTest):
         self.assertEqual(text.count(">de-DE<"), 9)
         # The key is that of the default edition.
         self.assertNotIn("<ProductKey>", text)
-        self.prepare(edition="6", product_key="AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", locale="0407:00000407")
+        self.prepare(edition="6", product_key="AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", locale="sr-Latn-RS")
         text = self.answer_file()
         self.assertIn("<Key>/IMAGE/INDEX</Key>", text)
         self.assertIn("<Key>AAAAA-BBBBB-CCCCC-DDDDD-EEEEE</Key>", text)
-        self.assertEqual(text.count(">0407:00000407<"), 6)
+        self.assertEqual(text.count(">sr-Latn-RS<"), 6)
+        self.assertEqual(valid(text), "")
 
     def test_administrator(self):
         self.prepare(user="Administrator")
@@ -175,6 +178,21 @@ class InstallTest(lab.ImageTest):
         self.assertIn("goes on being installed", self.prepare())
         self.assertIn(hidden("another-1", "Password"), self.answer_file())
         self.assertEqual((self.disk.stat().st_ino, self.disk.read_bytes()), (inode, content))
+
+    def test_killed(self):
+        """Whenever it is killed, there is no disk without its mark; and the next run leaves nothing of the one before."""
+        self.configure()
+        for delay in range(0, 30, 2):
+            process = self.start("prepare", "--template", TEMPLATE)
+            time.sleep(delay / 1000)
+            self.stop(process, signal.SIGKILL)
+            if self.disk.exists():
+                self.assertEqual(self.mark.read_text(encoding="ascii"), f"inode {self.disk.stat().st_ino}\n")
+                self.assertTrue(self.answers.exists())
+                self.disk.unlink()
+        self.make("prepare", "--template", TEMPLATE)
+        self.assertEqual(sorted(path.name for path in self.room.iterdir() if ".installing.casement-new-" not in path.name),
+                         sorted([self.disk.name, self.answers.name, self.mark.name]))
 
     def test_a_disk_is_left_alone(self):
         """With a disk or a base nothing is made; nor with a mark that another disk has left."""
@@ -245,9 +263,19 @@ class InstallTest(lab.ImageTest):
         self.secret.chmod(0o644)
         self.not_prepared("everybody may read it: take that away (chmod o-r)")
 
-    def test_users(self):
-        for user, text in (("x" * 21, "is longer than"), ("a/b", "has a character"), ("...", "is no name")):
-            self.not_prepared(text, user=user)
+    def test_bad_values(self):
+        for key, value, text in (
+                ("user", "x" * 21, "is longer than"), ("user", "a/b", "has a character"), ("user", "...", "is no name"),
+                ("language", "English", "is no language"), ("language", "de_DE", "is no language"), ("locale", "de-", "is no language"),
+                ("locale", "0407:00000407", "is no language"), ("time-zone", "Europe/Berlin", "is no time zone of Windows"),
+                ("time-zone", " Standard Time", "is no time zone"),
+                ("product-key", "AAAAA-BBBBB-CCCCC-DDDDD", "is no product key"), ("product-key", PRO_KEY + "X", "is longer than a product key"),
+                ("product-key", PRO_KEY.lower(), "is no product key")):
+            with self.subTest(key=key, value=value):
+                saved = dict(self.keys)
+                said = self.not_prepared(text, **{key: value})
+                self.assertIn(f"[guest] {key}: ", said)
+                self.keys = saved
 
     def test_configuration(self):
         """What set-up would refuse after half an hour is refused at once."""
