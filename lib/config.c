@@ -240,13 +240,6 @@ static void apply_entry(struct config_loader *loader, const struct config_entry 
 				place);
 		return;
 	}
-	if (kind == SECTION_DEVICE && *argument != '/') {
-		config_complain(
-			loader,
-			"%s: a device section names an absolute path, as in [device /dev/kvm]",
-			place);
-		return;
-	}
 	base = section_base(loader, kind, argument);
 	if (!base) {
 		config_complain(loader, "%s: there are more than %d sections of this kind", place,

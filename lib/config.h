@@ -17,6 +17,7 @@
 #include "lib/strlist.h"
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -57,6 +58,8 @@ enum windows_version {
 enum service_type { SERVICE_SIMPLE, SERVICE_NOTIFY, SERVICE_ONESHOT };
 enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
 enum device_required { REQUIRED_NO, REQUIRED_YES, REQUIRED_KVM };
+/* What a device is to the guest: nothing (PID 1 looks after the node), or a part of it. */
+enum device_as { DEVICE_NODE, DEVICE_DISK, DEVICE_CDROM, DEVICE_USB, DEVICE_PCI };
 enum client_source { CLIENT_MASQUERADE, CLIENT_PRESERVE };
 enum on_remove { ON_REMOVE_CLOSE, ON_REMOVE_KEEP };
 enum on_deadline { ON_DEADLINE_DESTROY, ON_DEADLINE_SAVE };
@@ -72,6 +75,9 @@ struct subnet {
 };
 
 enum after_end { AFTER_END_EXIT, AFTER_END_RESTART };
+
+/* Huge pages of the size that the kernel makes unless it is asked for others. */
+enum { HUGEPAGES_USUAL = 1 };
 
 struct guest_config {
 	char *name; /* of the libvirt domain */
@@ -97,8 +103,11 @@ struct guest_config {
 	enum profile profile;
 	enum firmware firmware;
 	bool tpm;
-	char *xml;	/* path of a domain XML that is taken verbatim; NULL: casement builds it */
-	uint8_t mac[6]; /* of the guest's one interface */
+	char *xml;	 /* path of a domain XML that is taken verbatim; NULL: casement builds it */
+	char *xml_patch; /* path of changes to the XML that casement builds; NULL: none */
+	uint64_t hugepages; /* bytes of each huge page, HUGEPAGES_USUAL, or 0: ordinary memory */
+	cpu_set_t pin;	    /* processors that the guest runs on; none: any */
+	uint8_t mac[6];	    /* of the guest's one interface */
 	unsigned start_timeout;	    /* ms for libvirt to start it */
 	unsigned start_retries;	    /* further starts after one that failed */
 	enum after_end on_crash;    /* what comes after QEMU's death, a panic, a failed start */
@@ -142,10 +151,12 @@ struct log_config {
 };
 
 struct device_config {
-	char *path;
-	char *group; /* NULL: leave the group alone */
-	mode_t mode; /* 0: leave the mode alone */
-	char *user;  /* gets the node's own group if the node is the host's; NULL: nobody */
+	char *path;	   /* as in the section's name; of a USB or PCI device its name there */
+	enum device_as as; /* part of the guest */
+	bool readonly;	   /* of a disk */
+	char *group;	   /* NULL: leave the group alone */
+	mode_t mode;	   /* 0: leave the mode alone */
+	char *user;	   /* gets the node's own group if the node is the host's; NULL: nobody */
 	enum device_required required;
 };
 

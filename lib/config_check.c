@@ -256,10 +256,47 @@ static void check_save(struct config_loader *loader)
 				config_entry_place(entry, place, sizeof(place)));
 }
 
+/* What changes the XML that casement makes needs one that it makes. */
+static void check_made_xml(struct config_loader *loader)
+{
+	static const char *const keys[] = { "xml-patch", "hugepages", "pin" };
+	const struct guest_config *guest = &loader->config->guest;
+	bool set[] = { guest->xml_patch, guest->hugepages, CPU_COUNT(&guest->pin) };
+	char place[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct config_entry *entry =
+			config_find_entry(loader->config, "guest", keys[i]);
+
+		if (guest->xml && set[i] && entry)
+			config_complain(loader,
+					"%s: this key does not work with [guest] xml: put it into "
+					"that file",
+					config_entry_place(entry, place, sizeof(place)));
+	}
+}
+
+/* Huge pages are beside what the container's memory limit counts. */
+static void check_hugepages(struct config_loader *loader)
+{
+	const struct guest_config *guest = &loader->config->guest;
+	const struct config_entry *entry = config_find_entry(loader->config, "guest", "memory");
+	char place[512];
+
+	if (guest->hugepages && guest->memory.kind != MEMORY_SIZE && entry)
+		config_complain(loader,
+				"%s: with [guest] hugepages this must be a size such as 4G: the "
+				"container's memory limit does not count them",
+				config_entry_place(entry, place, sizeof(place)));
+}
+
 void config_check(struct config_loader *loader)
 {
 	config_check_install(loader);
 	check_save(loader);
+	check_made_xml(loader);
+	check_hugepages(loader);
+	config_check_devices(loader);
 	check_services(loader);
 	check_forwards(loader);
 	if (!loader->n_errors)

@@ -55,6 +55,9 @@ void config_check(struct config_loader *loader);
  */
 void config_check_install(struct config_loader *loader);
 
+/** config_check_devices() - Report what is wrong with the [device] sections. */
+void config_check_devices(struct config_loader *loader);
+
 /** config_clear_service() - Free what a service owns. */
 void config_clear_service(struct service_config *service);
 

@@ -14,6 +14,7 @@ static const char *const windows_choices[] = { "other", "10", "11", "2019", "202
 static const char *const type_choices[] = { "simple", "notify", "oneshot", NULL };
 static const char *const restart_choices[] = { "no", "on-failure", "always", NULL };
 static const char *const required_choices[] = { "no", "yes", "kvm", NULL };
+static const char *const as_choices[] = { "node", "disk", "cdrom", "usb", "pci", NULL };
 static const char *const source_choices[] = { "masquerade", "preserve", NULL };
 static const char *const on_remove_choices[] = { "close", "keep", NULL };
 static const char *const on_deadline_choices[] = { "destroy", "save", NULL };
@@ -87,6 +88,12 @@ static const struct config_key keys[] = {
 	      .choices = firmware_choices),
 	GUEST("tpm", KEY_BOOL, tpm, "no", "a TPM 2.0, as Windows 11 wants"),
 	GUEST("xml", KEY_PATH, xml, NULL, "a libvirt domain XML that is taken as it is"),
+	GUEST("xml-patch", KEY_PATH, xml_patch, NULL,
+	      "changes to the domain XML that casement makes: a list, or an XSLT stylesheet"),
+	GUEST("hugepages", KEY_HUGEPAGES, hugepages, "no",
+	      "the guest's memory in huge pages, of the usual size or a given one"),
+	GUEST("pin", KEY_PROCESSORS, pin, NULL,
+	      "processors of the host that the guest runs on, such as 0-3,8; default any"),
 	GUEST("mac", KEY_MAC, mac, "52:54:00:ca:5e:01", "Ethernet address of the guest"),
 	GUEST("start-timeout", KEY_DURATION, start_timeout, "60s",
 	      "time for QEMU to come up before it is killed", RANGE(1000, INT_MAX)),
@@ -145,6 +152,9 @@ static const struct config_key keys[] = {
 		"what of the guest is in the log: its serial port, QEMU's messages, both",
 		.choices = console_choices),
 
+	DEVICE("as", KEY_CHOICE, as, "node",
+	       "node: a device of the container; else a part of the guest", .choices = as_choices),
+	DEVICE("read-only", KEY_BOOL, readonly, "no", "a disk that the guest cannot change"),
 	DEVICE("group", KEY_TEXT, group, NULL, "group that the node is given to"),
 	DEVICE("mode", KEY_MODE, mode, NULL, "permission bits that the node gets"),
 	DEVICE("user", KEY_TEXT, user, NULL,
@@ -262,6 +272,8 @@ static const char *type_text(const struct config_key *key, char *buffer, size_t 
 		[KEY_SIZE] = "size",
 		[KEY_MEMORY] = "size|percentage|max",
 		[KEY_CPUS] = "1-255|max",
+		[KEY_HUGEPAGES] = "no|yes|size",
+		[KEY_PROCESSORS] = "processors",
 		[KEY_SIGNAL] = "signal",
 		[KEY_MODE] = "octal mode",
 		[KEY_CODES] = "exit codes",

@@ -4,6 +4,7 @@
 #include "lib/config_key.h"
 #include "lib/log.h"
 #include "lib/ports.h"
+#include "lib/processors.h"
 #include "lib/util.h"
 #include "lib/value.h"
 
@@ -120,6 +121,22 @@ static const char *set_list(const struct config_key *key, struct strlist *field,
 	return NULL;
 }
 
+/* A switch, or the size of a page. */
+static const char *set_hugepages(uint64_t *field, const char *text)
+{
+	uint64_t bytes;
+	bool on;
+
+	if (!value_bool(text, &on)) {
+		*field = on ? HUGEPAGES_USUAL : 0;
+		return NULL;
+	}
+	if (value_size(text, &bytes) || bytes < 1U << 16 || bytes & (bytes - 1))
+		return "is neither yes nor no nor the size of a huge page such as 2M or 1G";
+	*field = bytes;
+	return NULL;
+}
+
 /* One value, with at most one mistake. Return: NULL, or why not. */
 static const char *set_value(const struct config_key *key, void *base, const char *text,
 			     char *reason, size_t size)
@@ -136,6 +153,10 @@ static const char *set_value(const struct config_key *key, void *base, const cha
 		*(int *)field = 0;
 		return NULL;
 	}
+	if (!*text && key->type == KEY_PROCESSORS) {
+		CPU_ZERO((cpu_set_t *)field);
+		return NULL;
+	}
 	switch (key->type) {
 	case KEY_TEXT: return *text ? set_text(field, text) : "is empty";
 	case KEY_PATH: return value_path(text) ? value_path(text) : set_text(field, text);
@@ -145,6 +166,8 @@ static const char *set_value(const struct config_key *key, void *base, const cha
 	case KEY_SIZE: return set_size(field, text);
 	case KEY_MEMORY: return memory_choice_parse(text, field);
 	case KEY_CPUS: return cpus_choice_parse(text, field);
+	case KEY_HUGEPAGES: return set_hugepages(field, text);
+	case KEY_PROCESSORS: return processors_parse(text, field);
 	case KEY_CHOICE:
 	case KEY_LEVEL: return set_choice(key, field, text, reason, size);
 	case KEY_SIGNAL: return value_signal(text, field);
@@ -209,6 +232,8 @@ static size_t plain_size(enum key_type type)
 	case KEY_LEVEL: return sizeof(unsigned);
 	case KEY_SIZE: return sizeof(uint64_t);
 	case KEY_MEMORY: return sizeof(struct memory_choice);
+	case KEY_HUGEPAGES: return sizeof(uint64_t);
+	case KEY_PROCESSORS: return sizeof(cpu_set_t);
 	case KEY_SIGNAL:
 	case KEY_OOM: return sizeof(int);
 	case KEY_MODE: return sizeof(mode_t);

@@ -10,6 +10,7 @@
 
 #include "init/guest/capabilities.h"
 #include "init/guest/host.h"
+#include "init/guest/patch.h"
 #include "init/guest/xml.h"
 
 #include <errno.h>
@@ -24,10 +25,12 @@
 /** find_hyperv() - The enlightenments that this KVM has; none if libvirtd does not say. */
 static uint32_t find_hyperv(virConnect *connect)
 {
-	autofree char *xml =
-		virConnectGetDomainCapabilities(connect, NULL, "x86_64", "q35", "kvm", 0);
 	struct capabilities capabilities;
+	autofree char *xml = NULL;
 
+	if (!connect)
+		return hyperv_close(UINT32_MAX >> (32 - N_HYPERV_FEATURES));
+	xml = virConnectGetDomainCapabilities(connect, NULL, "x86_64", "q35", "kvm", 0);
 	return xml && capabilities_parse(xml, &capabilities) == 0 ? capabilities.hyperv : 0;
 }
 
@@ -42,6 +45,9 @@ int define_describe(virConnect *connect, const struct plan *plan, char **ret_xml
 		.disk = &plan->storage.disk,
 		.drives = plan->storage.drives,
 		.n_drives = plan->storage.n_drives,
+		.devices = plan->config->devices,
+		.n_devices = plan->config->n_devices,
+		.page = plan->page,
 		.uuid = plan->storage.uuid,
 		.nvram = plan->storage.nvram,
 		.bridge = plan->netinfo.bridge,
@@ -54,9 +60,16 @@ int define_describe(virConnect *connect, const struct plan *plan, char **ret_xml
 
 	if (result == -EILSEQ)
 		snprintf(ret_text, size,
-			 "the guest's name or a path of its disk is not valid UTF-8");
+			 "the guest's name or a path of its disks is not valid UTF-8");
 	else if (result)
 		snprintf(ret_text, size, "out of memory");
+	if (result || !config->xml_patch)
+		return result;
+	result = patch_apply(config->xml_patch, ret_xml, size, ret_text);
+	if (result) {
+		free(*ret_xml);
+		*ret_xml = NULL;
+	}
 	return result;
 }
 

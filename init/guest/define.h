@@ -7,6 +7,7 @@
 
 /**
  * define_describe() - The domain XML that casement makes for the guest of @plan.
+ * @connect: NULL: assume that KVM has every Hyper-V enlightenment
  * @ret_text: filled when the reason of a failure is not libvirt's last error
  *
  * Return: 0 or -errno.

@@ -11,8 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <linux/fs.h>
+#include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -23,8 +23,9 @@
 struct look {
 	const char *path;
 	const char *what; /* "the disk", "the base image" */
-	const char *key;
+	const char *key;  /* what names it */
 	bool writable;
+	bool own; /* the guest's own, which may become an overlay on another one */
 	struct failure *failure;
 };
 
@@ -39,8 +40,8 @@ static int refuse(const struct look *look, int result, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	failure_set(look->failure, EXIT_CONFIG, result, "%s %s ([guest] %s) %s", look->what,
-		    look->path, look->key, text);
+	failure_set(look->failure, EXIT_CONFIG, result, "%s %s (%s) %s", look->what, look->path,
+		    look->key, text);
 	return result;
 }
 
@@ -49,6 +50,11 @@ static int explain_open(const struct look *look, int error)
 {
 	switch (error) {
 	case EROFS:
+		if (!look->own)
+			return refuse(
+				look, -error,
+				"is mounted read-only: mount it without :ro, or set read-only "
+				"= yes in its section");
 		return refuse(
 			look, -error,
 			"is mounted read-only, but a guest writes to its disk: mount it without "
@@ -191,29 +197,55 @@ static int follow(struct look *look, struct disk *disk)
 			return result;
 		disk->links[disk->n].path = below;
 		expected = image.backing_format;
-		*look = (struct look){ below, "the image below the disk,", look->key, false,
-				       look->failure };
+		*look = (struct look){ below,	  "the image below the disk,",
+				       look->key, false,
+				       look->own, look->failure };
 	}
 }
 
-int disk_open(const char *path, const char *key, bool writable, struct disk *ret_disk,
-	      struct failure *failure)
+/** open_chain() - From what @look looks at down to the last base. */
+static int open_chain(struct look *look, struct disk *ret_disk)
 {
-	struct look look = { path, writable ? "the disk" : "the base image", key, writable,
-			     failure };
 	struct disk disk = { .direct = true };
 	int result;
 
-	disk.links[0].path = strdup(path);
+	disk.links[0].path = strdup(look->path);
 	if (!disk.links[0].path)
-		return refuse(&look, -ENOMEM, "cannot be read: out of memory");
-	result = follow(&look, &disk);
+		return refuse(look, -ENOMEM, "cannot be read: out of memory");
+	result = follow(look, &disk);
 	if (result) {
 		disk_clear(&disk);
 		return result;
 	}
 	*ret_disk = disk;
 	return 0;
+}
+
+int disk_open(const char *path, const char *key, bool writable, struct disk *ret_disk,
+	      struct failure *failure)
+{
+	char full_key[32];
+	struct look look = { .path = path,
+			     .what = writable ? "the disk" : "the base image",
+			     .key = full_key,
+			     .writable = writable,
+			     .own = true,
+			     .failure = failure };
+
+	snprintf(full_key, sizeof(full_key), "[guest] %s", key);
+	return open_chain(&look, ret_disk);
+}
+
+int disk_open_device(const char *path, bool writable, struct disk *ret_disk,
+		     struct failure *failure)
+{
+	struct look look = { .path = path,
+			     .what = "the disk",
+			     .key = "[device]",
+			     .writable = writable,
+			     .failure = failure };
+
+	return open_chain(&look, ret_disk);
 }
 
 void disk_clear(struct disk *disk)

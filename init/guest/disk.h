@@ -36,4 +36,10 @@ struct disk {
 int disk_open(const char *path, const char *key, bool writable, struct disk *ret_disk,
 	      struct failure *failure);
 
+/**
+ * disk_open_device() - The same, for a disk of a [device] section.
+ */
+int disk_open_device(const char *path, bool writable, struct disk *ret_disk,
+		     struct failure *failure);
+
 void disk_clear(struct disk *disk);

@@ -183,6 +183,11 @@ static void reject(struct keeper *keeper)
 	if (keeper->plan->verbatim)
 		keeper_end(keeper, EXIT_CONFIG, "%s ([guest] xml): %s", keeper->config->guest.xml,
 			   keeper->refusal);
+	else if (keeper->config->guest.xml_patch)
+		keeper_end(keeper, EXIT_CONFIG,
+			   "the guest's definition, changed by %s ([guest] xml-patch), is refused: "
+			   "%s",
+			   keeper->config->guest.xml_patch, keeper->refusal);
 	else
 		keeper_end(keeper, EXIT_CONFIG, "libvirtd refuses the guest's definition: %s",
 			   keeper->refusal);

@@ -117,7 +117,7 @@ void keeper_prepare(struct keeper *keeper)
 {
 	struct failure failure;
 
-	if (plan_prepare(keeper->plan, &failure))
+	if (plan_prepare(keeper->plan, &failure) || plan_check_host(keeper->plan, &failure))
 		keeper_end(keeper, (int)failure.code, "%s", failure.text);
 }
 

@@ -18,6 +18,19 @@ static int prepare(struct keeper *keeper, struct failure *failure)
 	return plan_prepare(keeper->plan, failure) ? -1 : 0;
 }
 
+/** disks_go_with() - Can it be told later of every disk whether it was changed? */
+static bool disks_go_with(const struct storage *storage, size_t size, char *ret_reason)
+{
+	if (state_goes_with(&storage->disk, size, ret_reason))
+		return false;
+	for (size_t i = 0; i < storage->n_drives; i++) {
+		if (!storage->drives[i].readonly &&
+		    state_goes_with(&storage->drives[i].disk, size, ret_reason))
+			return false;
+	}
+	return true;
+}
+
 void keeper_save(struct keeper *keeper)
 {
 	char reason[512];
@@ -28,7 +41,7 @@ void keeper_save(struct keeper *keeper)
 		keeper_not_saved(keeper, failure.text);
 	else if (keeper->evidence.panicked)
 		keeper_not_saved(keeper, "it has crashed");
-	else if (state_goes_with(&keeper->plan->storage.disk, sizeof(reason), reason))
+	else if (!disks_go_with(&keeper->plan->storage, sizeof(reason), reason))
 		keeper_not_saved(keeper, reason);
 	else
 		keeper->wanted = VIRT_SAVE;

@@ -5,6 +5,7 @@
  * It is a service of PID 1 (type=notify, main=yes): its end is the container's end, unless a fault
  * ends it; then the guest lives on, and the next casement-guest takes it over.
  */
+#include "init/guest/describe.h"
 #include "init/guest/keeper.h"
 #include "init/guest/signals.h"
 #include "lib/config.h"
@@ -18,17 +19,19 @@
 #include <systemd/sd-daemon.h>
 
 static const char help[] =
-	"Usage: casement-guest [--config FILE]\n"
+	"Usage: casement-guest [--config FILE] [--xml]\n"
 	"Define, boot, watch and stop the guest. PID 1 of the container starts it.\n\n"
 	"  --config FILE  read FILE and the environment and nothing else\n"
+	"  --xml          print the domain XML that would be defined here, and start nothing\n"
 	"  --help         print this\n"
 	"  --version      print the version\n";
 
 /** parse_options() - Return: -1 to go on, or an exit code. */
-static int parse_options(int argc, char *argv[], const char **ret_config)
+static int parse_options(int argc, char *argv[], const char **ret_config, bool *ret_xml)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
+		{ "xml", no_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
@@ -36,9 +39,11 @@ static int parse_options(int argc, char *argv[], const char **ret_config)
 	int option;
 
 	*ret_config = NULL;
+	*ret_xml = false;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'c': *ret_config = optarg; break;
+		case 'x': *ret_xml = true; break;
 		case 'h': fputs(help, stdout); return EXIT_SUCCESS;
 		case 'v': puts("casement-guest " CASEMENT_VERSION); return EXIT_SUCCESS;
 		default: fputs("Try casement-guest --help.\n", stderr); return EXIT_USAGE;
@@ -93,11 +98,12 @@ int main(int argc, char *argv[])
 {
 	const char *file;
 	struct config *config;
+	bool xml;
 	int code;
 
 	/* Before anything else: a signal that comes now is dealt with by the event loop. */
 	signals_block();
-	code = parse_options(argc, argv, &file);
+	code = parse_options(argc, argv, &file, &xml);
 	if (code >= 0)
 		return code;
 	/*
@@ -112,7 +118,7 @@ int main(int argc, char *argv[])
 	if (config_load(file, report_mistake, NULL, &config))
 		return EXIT_CONFIG;
 	log_set_level(config->log.level);
-	code = keep(config);
+	code = xml ? describe_guest(config) : keep(config);
 	/*
 	 * The worker may be inside a call that never returns, and destructors would wait for what
 	 * it holds. Everything that matters is written.

@@ -1,6 +1,9 @@
 #include "init/guest/plan.h"
 
+#include "init/guest/drives.h"
 #include "init/guest/host.h"
+#include "init/guest/hostdev.h"
+#include "init/guest/placement.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -71,6 +74,14 @@ static int parse_verbatim(struct plan *plan, const char *path, struct failure *f
 	return result;
 }
 
+int plan_read_xml(struct plan *plan, struct failure *failure)
+{
+	const char *path = plan->config->guest.xml;
+	int result = read_verbatim(path, &plan->verbatim, failure);
+
+	return result ? result : parse_verbatim(plan, path, failure);
+}
+
 int plan_begin(struct plan *plan, const struct config *config, const char *netinfo,
 	       struct failure *failure)
 {
@@ -85,10 +96,8 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 			failure, EXIT_UNAVAILABLE, result,
 			"there is no network for the guest: %s: %s; casement-netfw up makes it",
 			netinfo, strerror(-result));
-	if (config->guest.xml) {
-		result = read_verbatim(config->guest.xml, &plan->verbatim, failure);
-		return result ? result : parse_verbatim(plan, config->guest.xml, failure);
-	}
+	if (config->guest.xml)
+		return plan_read_xml(plan, failure);
 	plan->name = strdup(config->guest.name);
 	if (!plan->name || state_init(&plan->state, config->guest.disk) ||
 	    install_find(&config->guest, &plan->install))
@@ -96,67 +105,73 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 	return 0;
 }
 
-/**
- * take_claim() - Return: 0, -EBUSY when another container has the disk. Where there are no locks,
- * QEMU's own are what is left.
- */
-static int take_claim(struct plan *plan, char ret_holder[static CLAIM_HOLDER_SIZE])
-{
-	autofree char *path = NULL;
-	int result = storage_lock_path(&plan->config->guest, &path);
-
-	if (result == 0)
-		result = claim_take(path, &plan->claim, ret_holder);
-	if (result && result != -EBUSY)
-		log_warning("the disk %s cannot be locked by means of %s: %s; see to it that no "
-			    "other container uses it",
-			    plan->config->guest.disk, path ? path : "a file", strerror(-result));
-	return result == -EBUSY ? result : 0;
-}
-
-/** claim_disk() - It is ours alone, or the guest does not start. */
-static int claim_disk(struct plan *plan, struct failure *failure)
-{
-	const char *disk = plan->config->guest.disk;
-	char holder[CLAIM_HOLDER_SIZE] = "";
-
-	/* Then it is our own QEMU that writes to it, if any. */
-	if (plan->claim.held)
-		return 0;
-	if (take_claim(plan, holder))
-		return failure_set(
-			failure, EXIT_UNAVAILABLE, -EBUSY,
-			"the disk %s ([guest] disk) is in use by another container, with the host "
-			"name %s: stop that one first, or give each container a volume of its own",
-			disk, holder[0] ? holder : "(unknown)");
-	if (!claim_written(disk))
-		return 0;
-	/* Whoever that is, it is none of ours. */
-	claim_drop(&plan->claim);
-	return failure_set(failure, EXIT_UNAVAILABLE, -EBUSY,
-			   "the disk %s ([guest] disk) is in use: a QEMU or a qemu-img writes to "
-			   "it, perhaps in the container with the host name %s; end that first, or "
-			   "give each container a volume of its own",
-			   disk, holder[0] ? holder : "(unknown)");
-}
-
 void plan_keep_claim(struct plan *plan)
 {
-	char holder[CLAIM_HOLDER_SIZE] = "";
-
-	if (!plan->verbatim && !plan->claim.held && take_claim(plan, holder))
-		log_warning("another container, with the host name %s, has just claimed the disk "
-			    "%s, which the guest runs on: it will not be able to use it",
-			    holder[0] ? holder : "(unknown)", plan->config->guest.disk);
+	if (!plan->verbatim)
+		claims_keep(&plan->claims, plan->config);
 }
 
-/** decide_size() - How big the guest becomes. */
-static int decide_size(struct plan *plan, struct failure *failure)
+/** fill_pages() - Make the memory as many huge pages as are in it. */
+static void fill_pages(struct plan *plan)
 {
+	uint64_t page = plan->page >> 20, rest = page ? plan->size.memory % page : 0;
+
+	if (!rest || rest == plan->size.memory)
+		return;
+	plan->size.memory -= rest;
+	log_info("the guest gets %llu MiB of memory: that is as many whole huge pages",
+		 (unsigned long long)plan->size.memory);
+}
+
+int plan_decide_size(struct plan *plan, struct failure *failure)
+{
+	const struct guest_config *guest = &plan->config->guest;
 	struct allowance allowance;
+	int result;
 
 	allowance_read("", &allowance);
-	return size_decide(plan->config, &allowance, plan->kvm, &plan->size, failure);
+	if (guest->hugepages) {
+		plan->page = placement_page_size("", guest->hugepages);
+		/* They are neither in the container's limit nor in what the host has left. */
+		allowance.memory = UINT64_MAX;
+		allowance.host_memory = 0;
+	}
+	result = size_decide(plan->config, &allowance, plan->kvm, &plan->size, failure);
+	if (result == 0)
+		fill_pages(plan);
+	return result;
+}
+
+/** prepare_disks() - Find or make them all, and claim them. */
+static int prepare_disks(struct plan *plan, struct failure *failure)
+{
+	int result = storage_prepare(&plan->config->guest, &plan->storage, failure);
+
+	if (result)
+		return result;
+	result = drives_open(plan->config, &plan->storage, failure);
+	if (result == 0)
+		result = claims_take(&plan->claims, plan->config, failure);
+	if (result == 0)
+		result = install_attach(&plan->install, &plan->config->guest, &plan->storage,
+					failure);
+	if (result)
+		storage_clear(&plan->storage);
+	return result;
+}
+
+int plan_check_host(const struct plan *plan, struct failure *failure)
+{
+	const struct config *config = plan->config;
+	int result = 0;
+
+	if (plan->verbatim)
+		return 0;
+	for (size_t i = 0; i < config->n_devices && result == 0; i++)
+		result = hostdev_check("", &config->devices[i], failure);
+	if (result == 0 && config->guest.hugepages)
+		result = placement_check_pages("", plan->page, plan->size.memory, failure);
+	return result ? result : placement_check_pin(&config->guest.pin, failure);
 }
 
 int plan_prepare(struct plan *plan, struct failure *failure)
@@ -172,17 +187,9 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 					   LOG_DIRECTORY, strerror(errno));
 		result = host_accel(plan->config->guest.accel, HOST_KVM, &plan->kvm, failure);
 		if (result == 0)
-			result = decide_size(plan, failure);
+			result = plan_decide_size(plan, failure);
 		if (result == 0)
-			result = storage_prepare(&plan->config->guest, &plan->storage, failure);
-		if (result == 0) {
-			result = claim_disk(plan, failure);
-			if (result == 0)
-				result = install_attach(&plan->install, &plan->config->guest,
-							&plan->storage, failure);
-			if (result)
-				storage_clear(&plan->storage);
-		}
+			result = prepare_disks(plan, failure);
 	}
 	plan->prepared = result == 0;
 	return result;
@@ -190,7 +197,7 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 
 void plan_clear(struct plan *plan)
 {
-	claim_drop(&plan->claim);
+	claims_drop(&plan->claims);
 	state_clear(&plan->state);
 	install_clear(&plan->install);
 	storage_clear(&plan->storage);

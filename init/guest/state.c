@@ -98,6 +98,16 @@ static int write_file_mark(FILE *out, const char *word, const char *path)
 	return 0;
 }
 
+/** write_disk_marks() - Those of an image and of all below it. */
+static int write_disk_marks(FILE *out, const struct disk *disk)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < disk->n && result == 0; i++)
+		result = write_file_mark(out, "disk", disk->links[i].path);
+	return result;
+}
+
 /** describe() - The manifest as it has to be. @ret_text: allocated. */
 static int describe(const struct state *state, const struct state_facts *facts, char **ret_text)
 {
@@ -114,8 +124,9 @@ static int describe(const struct state *state, const struct state_facts *facts, 
 	inet_ntop(AF_INET, &facts->address, address, sizeof(address));
 	write_line(out, MANIFEST_HEAD "definition %016llx\nprocessor %s\naddress %s\n",
 		   (unsigned long long)facts->definition, processor, address);
-	for (size_t i = 0; i < facts->disk->n && result == 0; i++)
-		result = write_file_mark(out, "disk", facts->disk->links[i].path);
+	result = write_disk_marks(out, facts->disk);
+	for (size_t i = 0; i < facts->n_drives && result == 0; i++)
+		result = write_disk_marks(out, &facts->drives[i].disk);
 	if (result == 0)
 		result = write_file_mark(out, "state", state->image);
 	if (fclose(out))

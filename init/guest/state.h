@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "init/guest/disk.h"
+#include "init/guest/drive.h"
 
 #include <netinet/in.h>
 
@@ -22,6 +22,8 @@ struct state {
 /* What a state goes with, beside what libvirt and QEMU check by themselves. */
 struct state_facts {
 	const struct disk *disk;
+	const struct drive *drives; /* beside it */
+	size_t n_drives;
 	uint64_t definition;	/* digest of the domain's XML */
 	bool kvm;		/* the guest saw the host's processor */
 	struct in_addr address; /* that the guest believes to have */

@@ -32,6 +32,20 @@ static void forget_base(const char *disk)
 		unlink(record);
 }
 
+/** no_disk() - There is neither a disk nor a base. */
+static int no_disk(const struct guest_config *config, struct failure *failure)
+{
+	const char *name = strrchr(config->disk, '/') + 1;
+
+	/* The directory, not the file: what is kept beside the disk belongs on the volume, too. */
+	return failure_set(failure, EXIT_CONFIG, -ENOENT,
+			   "there is no disk for the guest: neither %s ([guest] disk) nor a base "
+			   "image %s ([guest] base) exists; mount the directory that has your %s "
+			   "with -v /path:%.*s, or put a base into the image as %s",
+			   config->disk, config->base, name, (int)(name - 1 - config->disk),
+			   config->disk, config->base);
+}
+
 /** find_disk() - Open the disk, after making it if need be. */
 static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 		     struct failure *failure)
@@ -43,22 +57,8 @@ static int find_disk(const struct guest_config *config, struct disk *ret_disk,
 	if (result != -ENOENT)
 		return result;
 	result = disk_open(config->base, "base", false, &base, failure);
-	if (result == -ENOENT) {
-		const char *name = strrchr(config->disk, '/') + 1;
-
-		/*
-		 * The directory, not the file: what is kept beside the disk belongs on the volume,
-		 * too.
-		 */
-		return failure_set(failure, EXIT_CONFIG, result,
-				   "there is no disk for the guest: neither %s ([guest] disk) nor "
-				   "a base image %s ([guest] "
-				   "base) exists; mount the directory that has your %s with -v "
-				   "/path:%.*s, or put a base into "
-				   "the image as %s",
-				   config->disk, config->base, name, (int)(name - 1 - config->disk),
-				   config->disk, config->base);
-	}
+	if (result == -ENOENT)
+		return no_disk(config, failure);
 	if (result)
 		return result;
 	forget_base(config->disk);
@@ -107,13 +107,13 @@ static int name_files(const struct guest_config *config, struct storage *storage
 	return 0;
 }
 
-int storage_lock_path(const struct guest_config *config, char **ret_path)
+int storage_lock_path(const char *disk, char **ret_path)
 {
 	struct stat status;
-	bool block = stat(config->disk, &status) == 0 && S_ISBLK(status.st_mode);
+	bool block = stat(disk, &status) == 0 && S_ISBLK(status.st_mode);
 
 	if (asprintf(ret_path, "%s%s.lock", block ? STORAGE_DIRECTORY : "",
-		     block ? strrchr(config->disk, '/') : config->disk) < 0) {
+		     block ? strrchr(disk, '/') : disk) < 0) {
 		*ret_path = NULL;
 		return -ENOMEM;
 	}
@@ -141,6 +141,65 @@ int storage_prepare(const struct guest_config *config, struct storage *ret_stora
 	else
 		*ret_storage = storage;
 	return result;
+}
+
+/** put_on_top() - The overlay that @disk's images would be below. */
+static int put_on_top(const char *path, struct disk *disk, struct failure *failure)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return out_of_memory(failure);
+	if (disk->n == DISK_MAX_LINKS) {
+		free(copy);
+		return failure_set(failure, EXIT_CONFIG, -ELOOP,
+				   "the base image below %s has too many images below it", path);
+	}
+	memmove(&disk->links[1], &disk->links[0], disk->n * sizeof(disk->links[0]));
+	disk->links[0] = (struct disk_link){ .path = copy, .format = IMAGE_QCOW2 };
+	disk->n++;
+	return 0;
+}
+
+/** imagine_disk() - The disk, or what it would be made of. */
+static int imagine_disk(const struct guest_config *config, struct disk *ret_disk,
+			struct failure *failure)
+{
+	int result = disk_open(config->disk, "disk", true, ret_disk, failure);
+
+	if (result != -ENOENT)
+		return result;
+	result = disk_open(config->base, "base", false, ret_disk, failure);
+	if (result == 0) {
+		log_warning("the disk %s is not there yet: it would become an overlay on %s",
+			    config->disk, config->base);
+		return put_on_top(config->disk, ret_disk, failure);
+	}
+	if (result != -ENOENT)
+		return result;
+	if (!config->source)
+		return no_disk(config, failure);
+	log_warning("the disk %s is not there yet: it would be imported from %s", config->disk,
+		    config->source);
+	*ret_disk = (struct disk){ .direct = true };
+	return put_on_top(config->disk, ret_disk, failure);
+}
+
+int storage_imagine(const struct guest_config *config, struct storage *ret_storage,
+		    struct failure *failure)
+{
+	autofree char *identity = NULL, *base = NULL;
+	int result = imagine_disk(config, &ret_storage->disk, failure);
+
+	if (result)
+		return result;
+	if (name_files(config, ret_storage, &identity, &base))
+		return out_of_memory(failure);
+	if (access(identity, F_OK) == 0)
+		return identity_load(identity, ret_storage->disk.links[0].format, ret_storage->uuid,
+				     failure);
+	log_warning("the guest has no UUID yet: it would get one, in %s", identity);
+	return 0;
 }
 
 void storage_clear(struct storage *storage)

@@ -15,12 +15,12 @@ struct storage {
 };
 
 /**
- * storage_lock_path() - Of the file that is locked while the disk is in use.
+ * storage_lock_path() - Of the file that is locked while a disk is in use.
  * @ret_path: allocated
  *
  * Return: 0 or -ENOMEM.
  */
-int storage_lock_path(const struct guest_config *config, char **ret_path);
+int storage_lock_path(const char *disk, char **ret_path);
 
 /**
  * storage_prepare() - Find or make the guest's disk, and its identity.
@@ -29,6 +29,15 @@ int storage_lock_path(const struct guest_config *config, char **ret_path);
  * A disk that exists is never changed. Return: 0, or -errno with @failure filled.
  */
 int storage_prepare(const struct guest_config *config, struct storage *ret_storage,
+		    struct failure *failure);
+
+/**
+ * storage_imagine() - What storage_prepare() would find, or make: nothing is made, and what would
+ * be is said in warnings.
+ *
+ * A UUID that there is not yet stays empty. Return: as above.
+ */
+int storage_imagine(const struct guest_config *config, struct storage *ret_storage,
 		    struct failure *failure);
 
 void storage_clear(struct storage *storage);

@@ -25,6 +25,8 @@ static int find_facts(const struct virt *virt, struct state_facts *facts,
 	if (error)
 		return error;
 	*facts = (struct state_facts){ .disk = &plan->storage.disk,
+				       .drives = plan->storage.drives,
+				       .n_drives = plan->storage.n_drives,
 				       .definition = digest(xml),
 				       .kvm = plan->kvm,
 				       .address = plan->netinfo.guest_address };

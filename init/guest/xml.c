@@ -8,6 +8,7 @@
 #include "init/guest/xml.h"
 
 #include "init/guest/xml_disks.h"
+#include "init/guest/xml_host.h"
 #include "init/guest/xml_write.h"
 
 #include <errno.h>
@@ -204,6 +205,7 @@ static void write_devices(struct xml_out *out, const struct xml_spec *spec)
 		xml_close(out);
 	}
 	write_consoles(out, spec);
+	xml_write_devices(out, spec);
 	if (spec->config->profile == PROFILE_LINUX)
 		/* Memory that the guest does not use goes back to the host. */
 		xml_leaf(out, "memballoon", "model", "virtio", "freePageReporting", "on", NULL);
@@ -228,11 +230,14 @@ static void write_domain(struct xml_out *out, const struct xml_spec *spec)
 
 	xml_open(out, "domain", "type", spec->kvm ? "kvm" : "qemu", NULL);
 	xml_text(out, "name", config->name);
-	xml_text(out, "uuid", spec->uuid);
+	if (spec->uuid[0])
+		xml_text(out, "uuid", spec->uuid);
 	xml_number(out, "memory", "unit", "KiB", spec->size->memory * 1024);
+	xml_write_memory(out, spec);
 	xml_number(out, "vcpu", "placement", "static", spec->size->cpus);
 	if (is_virtio(spec))
 		xml_number(out, "iothreads", NULL, NULL, 1);
+	xml_write_pinning(out, spec, is_virtio(spec));
 	write_os(out, spec);
 	write_features(out, spec);
 	write_cpu(out, spec);

@@ -13,9 +13,12 @@ struct xml_spec {
 	const struct guest_config *config; /* name, profile, firmware, tpm, mac */
 	const struct size *size;
 	const struct disk *disk;
-	const struct drive *drives; /* in the order of their names */
-	size_t n_drives;	    /* at most DRIVES_MAX */
-	const char *uuid;
+	const struct drive *drives;	     /* in the order of their names */
+	size_t n_drives;		     /* at most DRIVES_MAX */
+	const struct device_config *devices; /* USB and PCI devices of the host are taken */
+	size_t n_devices;
+	uint64_t page;	   /* bytes of each huge page; 0: ordinary memory */
+	const char *uuid;  /* empty: libvirt makes one up */
 	const char *nvram; /* path of the UEFI variables */
 	const char *bridge;
 	unsigned mtu; /* 0: not said */

@@ -120,6 +120,9 @@ int device_fix(const struct device_config *device, char *text, size_t size)
 	char link[32];
 	struct stat node = { 0 };
 
+	/* Perhaps it is a file, for the guest. */
+	if (!device->group && !device->mode)
+		return 0;
 	fd = open_node(device, &node, text, size);
 	if (fd < 0)
 		return fd;

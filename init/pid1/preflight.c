@@ -129,6 +129,9 @@ static int check_capabilities(const struct service_config *service)
 
 static bool is_required(const struct config *config, const struct device_config *device)
 {
+	/* Without it there is no guest in any case, and casement-guest knows better what helps. */
+	if (device->as != DEVICE_NODE)
+		return false;
 	switch (device->required) {
 	case REQUIRED_NO: return false;
 	case REQUIRED_YES: return true;

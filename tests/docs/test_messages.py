@@ -9,7 +9,6 @@ PAGE = documents.TOP / "docs/messages.md"
 # What nobody meets as a message of its own. Reasons of a pause are in docs/status.md.
 PARTS = {
     "init/pid1/loop.c": {"SIGRTMIN+3", "SIG%s"},  # why it stops, said at level info
-    "init/guest/disk.c": {"%s %s ([guest] %s) %s"},  # refuse(): its callers' texts
     "init/guest/define.c": {"the machine type %s: %s"},  # a REASON of a refused definition
     "init/guest/virt.c": {"crashed"},  # reason of a pause
     "init/guest/virt_events.c": {"ENOSPC", "I/O error",  # the same
@@ -94,7 +93,7 @@ class ReaderTest(unittest.TestCase):
                      "%s: is a symbolic link: name the device itself",
                      'entry %zu, "%s": unknown protocol "%s"; it is tcp or udp, or none for both',
                      "is a VMDK image, which cannot be used as it is: convert it with qemu-img convert -O qcow2",
-                     "%s %s ([guest] %s) has more than %d images below it",
+                     "%s %s (%s) has more than %d images below it",
                      "opening the rtnetlink socket: %s"):
             self.assertIn(text, texts)
 

@@ -433,13 +433,13 @@ static void test_unknown(void **state)
 	       "c:4: [gest] name: there is no section [gest]\n"
 	       "c:6: [service] exec: there is no section [service]\n"
 	       "c:8: [service a/b] exec: a service's name is up to 40 letters, digits and - _ . @\n"
-	       "c:10: [device kvm] mode: a device section names an absolute path, as in [device "
-	       "/dev/kvm]\n"
 	       "c:12: [Guest] name: there is no section [Guest]\n"
 	       "c:14: [device] mode: there is no section [device]\n"
 	       "c:16: [guest x] name: there is no section [guest x]\n"
 	       "c:18: [service .a] exec: a service's name is up to 40 letters, digits and - _ . "
-	       "@\n");
+	       "@\n"
+	       "c:10: [device kvm] mode: a device section names an absolute path, as in [device "
+	       "/dev/kvm]; a USB or PCI device needs as = usb or pci\n");
 }
 
 /* One run names every mistake, of every sort and from every source. */

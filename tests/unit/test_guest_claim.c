@@ -215,7 +215,7 @@ static void a_plan_claims_its_disk(void **state)
 	(void)state;
 	make_disk();
 	assert_int_equal(plan_prepare(&plan, &failure), 0);
-	assert_true(plan.claim.held);
+	assert_true(plan.claims.of[0].held);
 	assert_int_equal(claim_take(lock, &second, holder), -EBUSY);
 	plan_clear(&plan);
 	assert_int_equal(claim_take(lock, &second, holder), 0);
@@ -257,9 +257,9 @@ static void a_disk_that_qemu_writes_to_is_refused(void **state)
 	assert_non_null(strstr(failure.text, "a QEMU or a qemu-img writes to it"));
 	assert_non_null(strstr(failure.text, "3f2a"));
 	/* It does not stand in the way of the one that comes back. */
-	assert_false(plan.claim.held);
+	assert_false(plan.claims.of[0].held);
 	plan_keep_claim(&plan);
-	assert_true(plan.claim.held);
+	assert_true(plan.claims.of[0].held);
 	assert_string_equal(said, "");
 	/* What writes to it is its own guest, then. */
 	assert_int_equal(plan_prepare(&plan, &failure), 0);
@@ -272,7 +272,7 @@ static void a_running_guest_goes_on_without_the_lock(void **state)
 	make_disk();
 	assert_int_equal(claim_take(lock, &claim, holder), 0);
 	plan_keep_claim(&plan);
-	assert_false(plan.claim.held);
+	assert_false(plan.claims.of[0].held);
 	assert_non_null(strstr(said, "has just claimed"));
 	/* A domain of somebody's own has other disks. */
 	said[0] = '\0';
@@ -291,7 +291,7 @@ static void without_locks_there_is_a_warning(void **state)
 		lock_errno = errors[i];
 		said[0] = '\0';
 		assert_int_equal(plan_prepare(&plan, &failure), 0);
-		assert_false(plan.claim.held);
+		assert_false(plan.claims.of[0].held);
 		assert_non_null(strstr(said, "cannot be locked"));
 		assert_non_null(strstr(said, strerror(errors[i])));
 		plan_clear(&plan);

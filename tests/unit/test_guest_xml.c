@@ -44,6 +44,13 @@ struct golden {
 	unsigned tb_cache;
 	size_t drives;
 	unsigned boot; /* order of the last of them */
+	bool host;     /* huge pages, pinning, devices of the host */
+};
+
+static const struct device_config devices[] = {
+	{ .path = (char[]){ "/dev/kvm" } },
+	{ .path = (char[]){ "046d:c52b" }, .as = DEVICE_USB },
+	{ .path = (char[]){ "01:1f.7" }, .as = DEVICE_PCI },
 };
 
 #define CONFIG(p, ...)                                                                                              \
@@ -70,6 +77,7 @@ static const struct golden goldens[] = {
 	{ "windows-tcg-drives.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_BIOS), false, true, false, 0, .drives = 5 },
 	{ "windows-kvm-uefi-iso.xml", 1, CONFIG(WINDOWS, .firmware = FIRMWARE_UEFI), true, true, false, 0, .drives = 5, .boot = 2 },
 	{ "linux-tcg-drives.xml", 1, CONFIG(LINUX, .firmware = FIRMWARE_BIOS), false, true, false, 0, .drives = 5, .boot = 2 },
+	{ "windows-virtio-kvm-host.xml", 1, CONFIG(WINDOWS_VIRTIO, .firmware = FIRMWARE_BIOS, .pin = { { 0x3e } }), true, true, false, 0, .host = true },
 };
 
 static char *build(const struct golden *golden)
@@ -83,6 +91,9 @@ static char *build(const struct golden *golden)
 		.disk = &disk,
 		.drives = list,
 		.n_drives = golden->drives,
+		.devices = golden->host ? devices : NULL,
+		.n_devices = golden->host ? ARRAY_SIZE(devices) : 0,
+		.page = golden->host ? 1 << 30 : 0,
 		.uuid = "1d1c8f5e-7c63-4c2c-9d2e-5d5a0f0f6b01",
 		.nvram = "/storage/windows_VARS.fd",
 		.bridge = "virbr1",
@@ -146,6 +157,37 @@ static void is_pure(void **state)
 	assert_string_equal(first, second);
 }
 
+/* One of each that can be configured, for libvirt's schema to be compared with. */
+static void write_all(const char *directory)
+{
+	for (unsigned i = 0; i < 3 * 3 * 2 * 2 * 4; i++) {
+		const struct golden golden = {
+			.links = 2,
+			.config = { .name = (char[]){ "windows" },
+				    .mac = { 0x52, 0x54, 0x00, 0xca, 0x5e, 0x01 },
+				    .profile = (enum profile)(i % 3),
+				    .firmware = (enum firmware)(i / 3 % 3),
+				    .tpm = i / 9 % 2,
+				    .pin = { { i / 36 % 2 ? 0xff : 0 } } },
+			.kvm = i / 18 % 2,
+			.hyperv = HYPERV_ALL,
+			.mtu = 1500,
+			.tb_cache = 128,
+			.host = i / 36 % 2,
+			.drives = i / 72 % 2 ? ARRAY_SIZE(drives) : 0,
+			.boot = 2,
+		};
+		autofree char *xml = build(&golden);
+		autofclose FILE *file = NULL;
+		char path[512];
+
+		snprintf(path, sizeof(path), "%s/%u.xml", directory, i);
+		file = fopen(path, "we");
+		assert_non_null(file);
+		fputs(xml, file);
+	}
+}
+
 static void refuses_what_is_not_text(void **state)
 {
 	struct golden golden = goldens[0];
@@ -159,7 +201,7 @@ static void refuses_what_is_not_text(void **state)
 	assert_null(xml);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matches_golden),
@@ -167,5 +209,9 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_not_text),
 	};
 
+	if (argc == 2) {
+		write_all(argv[1]);
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
