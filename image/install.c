@@ -203,10 +203,9 @@ int install_prepare(struct job *job, const struct guest_config *config, const ch
 		result = check_medium(job, config->virtio_iso, "virtio-iso", NULL);
 	if (result == 0)
 		result = find_answers(job, config, template, &answers);
-	if (result == 0 && !begun) {
-		target_sweep(config->disk);
+	target_sweep(config->disk);
+	if (result == 0 && !begun)
 		result = check_room(job, config, medium);
-	}
 	if (result == 0)
 		result = make_answer_cd(job, cd, answers);
 	if (result == 0 && !begun)
