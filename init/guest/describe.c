@@ -4,6 +4,7 @@
 #include "init/guest/virt.h"
 #include "lib/log.h"
 
+#include <errno.h>
 #include <libvirt/virterror.h>
 #include <signal.h>
 
@@ -30,13 +31,30 @@ static virConnect *connect_if_asked(const struct plan *plan)
 	return connect;
 }
 
-int describe_guest(const struct config *config)
+/** print_made() - The XML that casement makes of @plan. */
+static int print_made(const struct plan *plan)
 {
+	const char *patch = plan->config->guest.xml_patch;
+	virConnect *connect = connect_if_asked(plan);
 	autofree char *xml = NULL;
 	char text[1024] = "";
+	int result = define_describe(connect, plan, &xml, text, sizeof(text));
+
+	if (connect)
+		virConnectClose(connect);
+	if (result && patch)
+		log_error("%s ([guest] xml-patch): %s", patch, text);
+	else if (result)
+		log_error("%s", text);
+	else
+		fputs(xml, stdout);
+	return result ? EXIT_CONFIG : EXIT_SUCCESS;
+}
+
+int describe_guest(const struct config *config)
+{
 	struct failure failure;
 	struct plan plan;
-	virConnect *connect;
 	sigset_t none;
 	int result;
 
@@ -44,27 +62,18 @@ int describe_guest(const struct config *config)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	result = plan_imagine(&plan, config, NETINFO_FILE, &failure);
-
 	if (result) {
 		log_error("%s", failure.text);
-		plan_clear(&plan);
-		return (int)failure.code;
-	}
-	if (plan.verbatim) {
+		result = (int)failure.code;
+	} else if (plan.verbatim) {
 		fputs(plan.verbatim, stdout);
-		plan_clear(&plan);
-		return EXIT_SUCCESS;
+	} else {
+		result = print_made(&plan);
 	}
-	connect = connect_if_asked(&plan);
-	result = define_describe(connect, &plan, &xml, text, sizeof(text));
-	if (connect)
-		virConnectClose(connect);
 	plan_clear(&plan);
-	if (result && config->guest.xml_patch)
-		log_error("%s ([guest] xml-patch): %s", config->guest.xml_patch, text);
-	else if (result)
-		log_error("%s", text);
-	if (result)
-		return EXIT_CONFIG;
-	return fputs(xml, stdout) < 0 || fflush(stdout) ? EXIT_UNAVAILABLE : EXIT_SUCCESS;
+	if (result == EXIT_SUCCESS && (fflush(stdout) || ferror(stdout))) {
+		log_error("the XML cannot be written: %s", strerror(errno));
+		return EXIT_UNAVAILABLE;
+	}
+	return result;
 }

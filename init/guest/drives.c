@@ -65,9 +65,8 @@ static int look_at_cd(const char *path, const char *key, struct stat *ret_status
 int drive_open_cd(const char *path, const char *key, struct drive *ret_drive,
 		  struct failure *failure)
 {
-	struct drive drive = { .cdrom = true, .readonly = true };
-	struct disk_link *link = &drive.disk.links[0];
 	struct stat status = { 0 };
+	char *copy;
 	int result = look_at_cd(path, key, &status, failure);
 
 	if (result)
@@ -78,15 +77,16 @@ int drive_open_cd(const char *path, const char *key, struct drive *ret_drive,
 				   "the CD %s (%s) cannot be read for the user " QEMU_USER
 				   ", whom QEMU runs as: %s; let everybody read it (chmod o+r)",
 				   path, key, strerror(-result));
-	link->path = strdup(path);
-	if (!link->path)
+	copy = strdup(path);
+	if (!copy)
 		return explain_cd(path, key, ENOMEM, failure);
-	link->format = IMAGE_RAW;
-	link->block = S_ISBLK(status.st_mode);
-	link->size = (uint64_t)status.st_size;
-	drive.disk.n = 1;
-	drive.disk.virtual_size = link->size;
-	*ret_drive = drive;
+	*ret_drive = (struct drive){ .cdrom = true, .readonly = true };
+	ret_drive->disk.n = 1;
+	ret_drive->disk.virtual_size = (uint64_t)status.st_size;
+	ret_drive->disk.links[0] = (struct disk_link){ .path = copy,
+						       .format = IMAGE_RAW,
+						       .block = S_ISBLK(status.st_mode),
+						       .size = (uint64_t)status.st_size };
 	return 0;
 }
 

@@ -21,7 +21,7 @@
 #define KEEPALIVE_SECONDS 4
 #define KEEPALIVE_COUNT 3
 
-#define MAX_DISKS 16
+#define MAX_DISKS (1 + DRIVES_MAX)
 
 static void ignore_error(void *opaque, virError *error)
 {

@@ -8,13 +8,14 @@
  */
 #include "init/guest/virt_room.h"
 
+#include "init/guest/drive.h"
 #include "init/guest/room.h"
 #include "init/guest/xml_read.h"
 
 #include <errno.h>
 #include <sys/statvfs.h>
 
-#define MAX_DISKS 16
+#define MAX_DISKS (1 + DRIVES_MAX)
 
 /** has_room() - May what the disk @target of the domain @xml waits for be possible now? */
 static bool has_room(const char *xml, const char *target, struct virt_result *result)

@@ -137,16 +137,19 @@ class DeviceTest(world.WorldTest):
         self.assertEqual(found["qemu-system-x86"], str(processors[1]))
 
     def test_changes_to_the_xml(self):
+        """The example of the documentation, and what is refused."""
         self.world.put_image("button", "/storage/windows.qcow2")
-        self.put_patch("# what no key covers\n/domain/title = changed\n"
-                       "add /domain/devices <watchdog model='i6300esb' action='reset'/>\n"
-                       "/domain/devices/interface/model/@type = e1000\n")
+        page = (world.TOP / "docs/configuration.md").read_text(encoding="utf-8")
+        self.put_patch(re.search(r"### Changing the XML\n.*?```\n(.*?)```", page, re.S)[1])
         keeper = self.start(CASEMENT_GUEST_XML_PATCH="/storage/patch")
         keeper.wait_field("READY", "1")
         command = self.world.path(f"/proc/{keeper.qemu}/cmdline").read_bytes().decode()
         self.assertIn("i6300esb", command)
         self.assertIn('"driver":"e1000"', command)
-        self.assertIn("<title>changed</title>", self.world.virsh("dumpxml", "windows"))
+        xml = self.world.virsh("dumpxml", "windows")
+        self.assertIn("<title>Accounting</title>", xml)
+        self.assertIn("<serial>4711</serial>", xml)
+        self.assertNotIn("tablet", xml)
         keeper.kill(signal.SIGQUIT)
         keeper.wait()
         self.world.settle()

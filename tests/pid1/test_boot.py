@@ -140,6 +140,14 @@ class Preflight(Case):
         pid1.wait_state("m", "ready")
         pid1.stop()
 
+    def test_what_the_guest_gets(self):
+        """A disk of the guest is no node of the container's, and casement-guest is who misses it."""
+        pid1 = self.start(["[device /run/disk]\nas = disk\nrequired = yes\n[device /run/file]\nas = cdrom\n"
+                           "[device 046d:c52b]\nas = usb\n", MAIN], before="touch /run/file")
+        pid1.wait_state("m", "ready")
+        pid1.stop()
+        self.assertFalse(pid1.matches("^(error|warning)"), pid1.text())
+
     def test_not_a_device(self):
         self.refuse(["[device /run/file]\nrequired = yes\n"], "/run/file: is not a device", before="touch /run/file")
 

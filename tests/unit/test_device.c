@@ -107,6 +107,18 @@ static void test_fix_one(void **state)
 	is(f->path, f->group, 0660);
 }
 
+/* A file that the guest gets as a disk is none of PID 1's business. */
+static void test_not_a_node(void **state)
+{
+	struct fixture *f = *state;
+
+	f->device.path = (char[]){ "/etc/passwd" };
+	f->device.group = NULL;
+	f->device.mode = 0;
+	assert_int_equal(device_fix(&f->device, f->text, sizeof(f->text)), 0);
+	assert_string_equal(f->text, "");
+}
+
 static void test_missing(void **state)
 {
 	struct fixture *f = *state;
@@ -223,7 +235,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, enter, leave)
 	const struct CMUnitTest tests[] = {
 		TEST(test_fix),		  TEST(test_fix_one),	TEST(test_missing),
-		TEST(test_regular_file),  TEST(test_directory), TEST(test_symlink),
+		TEST(test_not_a_node), TEST(test_regular_file),  TEST(test_directory), TEST(test_symlink),
 		TEST(test_unknown_group), TEST(test_check),	TEST(test_no_permission),
 		TEST(test_short_text),
 	};
