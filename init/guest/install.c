@@ -29,13 +29,25 @@ int install_find(const struct guest_config *config, struct install *ret_install)
 	return 0;
 }
 
-/** hand_over() - To QEMU's user, and to nobody else. */
-static int hand_over(const char *path, struct failure *failure)
+int install_imagine(const struct guest_config *config, struct install *ret_install)
+{
+	if (!config->iso || access(config->disk, F_OK) == 0 || access(config->base, F_OK) == 0)
+		return install_find(config, ret_install);
+	ret_install->under_way = true;
+	ret_install->answers = NULL;
+	if (config->windows == WINDOWS_OTHER && !config->answer_file)
+		return 0;
+	ret_install->answers = install_answers_path(config->disk);
+	return ret_install->answers ? 0 : -ENOMEM;
+}
+
+int install_hand_over(const struct install *install, struct failure *failure)
 {
 	const struct passwd *user = getpwnam(QEMU_USER);
+	const char *path = install->answers;
 
 	/* Without such a user QEMU is root. */
-	if ((user && chown(path, user->pw_uid, (gid_t)-1)) || chmod(path, 0400))
+	if (path && ((user && chown(path, user->pw_uid, (gid_t)-1)) || chmod(path, 0400)))
 		return failure_set(
 			failure, EXIT_CONFIG, -errno,
 			"%s, the CD with the answers, cannot be given to the user " QEMU_USER
@@ -82,8 +94,6 @@ int install_attach(const struct install *install, const struct guest_config *con
 		return 0;
 	}
 	result = add(storage, config->iso, "iso", BOOT_SECOND, failure);
-	if (result == 0 && install->answers)
-		result = hand_over(install->answers, failure);
 	if (result == 0 && install->answers)
 		result = add(storage, install->answers, NULL, 0, failure);
 	if (result == 0 && config->virtio_iso)

@@ -19,6 +19,16 @@ struct install {
  */
 int install_find(const struct guest_config *config, struct install *ret_install);
 
+/** install_imagine() - The same, for looking at: one that a start would begin is under way. */
+int install_imagine(const struct guest_config *config, struct install *ret_install);
+
+/**
+ * install_hand_over() - Give the answers, if there are any, to QEMU's user and to nobody else.
+ *
+ * Return: 0, or -errno with @failure filled.
+ */
+int install_hand_over(const struct install *install, struct failure *failure);
+
 /**
  * install_attach() - Add its CDs to the guest's drives: the medium, which is tried after the disk,
  * the answers, the drivers.

@@ -153,6 +153,8 @@ static int prepare_disks(struct plan *plan, struct failure *failure)
 	if (result == 0)
 		result = claims_take(&plan->claims, plan->config, failure);
 	if (result == 0)
+		result = install_hand_over(&plan->install, failure);
+	if (result == 0)
 		result = install_attach(&plan->install, &plan->config->guest, &plan->storage,
 					failure);
 	if (result)

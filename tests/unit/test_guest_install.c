@@ -123,6 +123,7 @@ static void drives(void **state)
 	assert_int_equal(storage.n_drives, 0);
 	mark(place);
 	assert_int_equal(install_find(&config, &install), 0);
+	assert_int_equal(install_hand_over(&install, &failure), 0);
 	assert_int_equal(install_attach(&install, &config, &storage, &failure), 0);
 	assert_int_equal(storage.n_drives, 3);
 	for (size_t i = 0; i < 3; i++) {
@@ -148,11 +149,39 @@ static void drives(void **state)
 	install_clear(&install);
 }
 
+/* What a start would begin, without beginning it. */
+static void imagined(void **state)
+{
+	struct place *place = *state;
+	struct guest_config config = { .disk = place->disk, .base = place->virtio, .iso = place->iso };
+	struct install install;
+
+	assert_int_equal(install_imagine(&config, &install), 0);
+	assert_true(install.under_way);
+	assert_null(install.answers);
+	config.windows = WINDOWS_10;
+	assert_int_equal(install_imagine(&config, &install), 0);
+	assert_string_equal(install.answers, place->answers);
+	install_clear(&install);
+	assert_int_not_equal(access(place->answers, F_OK), 0);
+	touch(place->virtio); /* a base */
+	assert_int_equal(install_imagine(&config, &install), 0);
+	assert_false(install.under_way);
+	unlink(place->virtio);
+	touch(place->disk);
+	assert_int_equal(install_imagine(&config, &install), 0);
+	assert_false(install.under_way);
+	mark(place);
+	assert_int_equal(install_imagine(&config, &install), 0);
+	assert_true(install.under_way);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_mark_is_a_disks, enter, leave),
 		cmocka_unit_test_setup_teardown(under_way, enter, leave),
+		cmocka_unit_test_setup_teardown(imagined, enter, leave),
 		cmocka_unit_test_setup_teardown(drives, enter, leave),
 	};
 
