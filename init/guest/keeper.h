@@ -45,16 +45,16 @@ struct keeper {
 	int signal_fd;
 
 	/* libvirtd */
-	bool linked;          /* connected, and the guest was looked at */
-	bool broken;          /* this connection is gone, perhaps before it was complete */
-	unsigned connection;  /* number of the current one, or of the one that is being made */
-	int64_t next_connect; /* when to try */
+	bool linked;	       /* connected, and the guest was looked at */
+	bool broken;	       /* this connection is gone, perhaps before it was complete */
+	unsigned connection;   /* number of the current one, or of the one that is being made */
+	int64_t next_connect;  /* when to try */
 	int64_t connect_until; /* how long the attempt that is under way may take */
 	int64_t away_since;
 	int64_t next_complaint; /* when to say again that it is away */
-	unsigned backoff;       /* ms */
-	bool outdated;          /* something happened while the guest was being looked at */
-	enum virt_job wanted;   /* to be given when the worker is free */
+	unsigned backoff;	/* ms */
+	bool outdated;		/* something happened while the guest was being looked at */
+	enum virt_job wanted;	/* to be given when the worker is free */
 
 	/* the guest */
 	enum life_state life;
@@ -66,17 +66,20 @@ struct keeper {
 	int qemu_watch;
 	struct evidence evidence;
 	int64_t weighing_since; /* 0: not yet */
-	bool agent;             /* connected */
-	bool alive;             /* has shown life since it booted */
-	bool created;           /* by this process */
-	bool restoring;         /* it is being loaded from its saved state */
-	bool deaf;              /* its events may be about an attempt that failed: a look follows */
-	bool restored;          /* it was */
+	bool agent;		/* connected */
+	bool alive;		/* has shown life since it booted */
+	bool created;		/* by this process */
+	int64_t next_key;	/* when to press one for the medium; INT64_MAX: never */
+	int64_t keys_until;
+	bool eject_answers; /* the CD with them is to be taken out */
+	bool restoring;	    /* it is being loaded from its saved state */
+	bool deaf;	    /* its events may be about an attempt that failed: a look follows */
+	bool restored;	    /* it was */
 	unsigned create_tries;
 	unsigned start_failures; /* in a row */
-	int64_t start_until;     /* how long the start that is under way may take */
-	bool start_late;         /* it took longer, and was ended */
-	int64_t next_look;       /* when to look at the guest again */
+	int64_t start_until;	 /* how long the start that is under way may take */
+	bool start_late;	 /* it took longer, and was ended */
+	int64_t next_look;	 /* when to look at the guest again */
 	unsigned boots;
 	int64_t rebooted; /* when, in ms */
 	uint64_t latency; /* us, of the last answer */
@@ -86,9 +89,9 @@ struct keeper {
 
 	/* PID 1 */
 	struct report report;
-	int64_t watchdog;      /* ms between two signs of life; 0: none wanted */
+	int64_t watchdog; /* ms between two signs of life; 0: none wanted */
 	int64_t next_watchdog;
-	bool known;  /* PID 1 has been told the guest's state */
+	bool known; /* PID 1 has been told the guest's state */
 	bool ready;
 
 	bool ended;

@@ -150,10 +150,13 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		stop_failed(&keeper->stop, now_ms());
 		break;
 	case VIRT_AGENT:
-		/* One that hangs would take five seconds of each round, in which no press goes out. */
+		/* One that hangs would take five seconds of each round, in which no press goes out.
+		 */
 		keeper->stop.use_agent = false;
 		log_info("%s failed: %s", virt_job_name(result->job), result->text);
 		break;
+	case VIRT_PRESS_KEY:
+	case VIRT_EJECT_ANSWERS:
 	case VIRT_BUTTON:
 	case VIRT_RESUME:
 	case VIRT_WAKE:
@@ -184,6 +187,8 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 	case VIRT_CREATE:
 	case VIRT_RESTORE: keeper_created(keeper); break;
 	case VIRT_SAVE: keeper_saved(keeper); break;
+	case VIRT_PRESS_KEY: keeper_install_pressed(keeper, result->booted); break;
+	case VIRT_EJECT_ANSWERS:
 	case VIRT_BUTTON:
 	case VIRT_AGENT:
 	case VIRT_RESUME:

@@ -9,6 +9,7 @@
 
 #include "init/guest/define.h"
 #include "init/guest/virt_events.h"
+#include "init/guest/virt_install.h"
 #include "init/guest/virt_room.h"
 #include "init/guest/virt_state.h"
 #include "init/guest/xml_read.h"
@@ -158,6 +159,8 @@ static int run(struct virt *virt, enum virt_job job, struct virt_result *result)
 	case VIRT_RESUME: return virt_resume(virt, result);
 	case VIRT_RESUME_IF_ROOM: return virt_resume_if_room(domain, result);
 	case VIRT_WAKE: return virDomainPMWakeup(domain, 0);
+	case VIRT_PRESS_KEY: return virt_press_key(domain, virt->plan, result);
+	case VIRT_EJECT_ANSWERS: return virt_eject_answers(domain, virt->plan);
 	case VIRT_SAVE: return virt_save(virt, result);
 	case VIRT_DESTROY_GRACEFUL:
 		return virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL);
@@ -216,6 +219,8 @@ const char *virt_job_name(enum virt_job job)
 		"resuming the guest",
 		"resuming the guest if its disk has room",
 		"waking the guest",
+		"pressing a key",
+		"taking the answers' CD out",
 		"saving the guest",
 		"destroying the guest gracefully",
 		"destroying the guest",

@@ -22,6 +22,8 @@ enum virt_job {
 	VIRT_RESUME,
 	VIRT_RESUME_IF_ROOM, /* of a guest that a full file system has paused */
 	VIRT_WAKE,
+	VIRT_PRESS_KEY, /* of a guest that is being installed */
+	VIRT_EJECT_ANSWERS,
 	VIRT_SAVE,
 	VIRT_DESTROY_GRACEFUL,
 	VIRT_DESTROY,
@@ -45,10 +47,11 @@ struct virt_result {
 	enum shutdown_by shutdown;
 	enum stopped_as stopped;
 	char reason[64]; /* of a pause */
-	bool agent;      /* the guest agent is connected */
+	bool agent;	 /* the guest agent is connected */
 	/* What RESUME_IF_ROOM did. */
 	bool resumed;
 	uint64_t room; /* bytes where the disk is; UINT64_MAX: not known */
+	bool booted;   /* what PRESS_KEY found: the medium is, and no key is needed */
 };
 
 #define VIRT_EVENTS 6
