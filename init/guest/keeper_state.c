@@ -131,7 +131,8 @@ void keeper_not_restored(struct keeper *keeper, const struct virt_result *result
 void keeper_judge_state(struct keeper *keeper)
 {
 	const struct state *state = &keeper->plan->state;
-	bool ours = keeper->stop.save_until || (state->image && access(state->partial, F_OK) == 0);
+	bool ours = keeper->stop.save_until || keeper->freeze == FREEZE_FAILED ||
+		    (state->image && access(state->partial, F_OK) == 0);
 
 	/*
 	 * libvirt saved it, and the rest did not work, or was the business of a casement-guest that
