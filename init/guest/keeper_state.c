@@ -131,7 +131,8 @@ void keeper_not_restored(struct keeper *keeper, const struct virt_result *result
 void keeper_judge_state(struct keeper *keeper)
 {
 	const struct state *state = &keeper->plan->state;
-	bool ours = keeper->stop.save_until || (state->image && access(state->partial, F_OK) == 0);
+	bool ours = keeper->stop.save_until || keeper->freeze == FREEZE_FAILED ||
+		    (state->image && access(state->partial, F_OK) == 0);
 
 	/*
 	 * libvirt saved it, and the rest did not work, or was the business of a casement-guest that
@@ -143,8 +144,8 @@ void keeper_judge_state(struct keeper *keeper)
 
 void keeper_wake_up_if_due(struct keeper *keeper)
 {
-	if (!keeper->wake_up || !keeper->agent || !keeper->linked || keeper->worker.busy ||
-	    keeper->wanted != VIRT_NOTHING)
+	if (!keeper->wake_up || !keeper->agent || keeper->stop.requested || !keeper->linked ||
+	    keeper->worker.busy || keeper->wanted != VIRT_NOTHING)
 		return;
 	keeper->wake_up = false;
 	keeper->wanted = VIRT_WAKE_UP;

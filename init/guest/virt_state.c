@@ -142,13 +142,19 @@ static int load_frozen(struct virt *virt, const struct frozen *frozen, struct vi
 	error = apart || check.result == 0 ? load_rebased(virt, frozen, result) : -EIO;
 	if (apart)
 		pthread_join(thread, NULL);
-	if (check.result)
-		snprintf(result->text, sizeof(result->text), "%s is damaged: %s", frozen->state,
-			 check.result == -EBADMSG ? "its checksum is another one"
-						  : strerror(-check.result));
-	return check.result ? -EIO : error;
+	if (check.result == 0)
+		return error;
+	snprintf(result->text, sizeof(result->text), "%s is damaged: %s", frozen->state,
+		 check.result == -EBADMSG ? "its checksum is another one"
+					  : strerror(-check.result));
+	/* It has never run: nothing is lost. */
+	if (error == 0)
+		virDomainDestroyFlags(virt->domain, VIR_DOMAIN_DESTROY_DEFAULT);
+	return -EIO;
 }
 
+/** load() - Load the guest, paused. Return: 0, or -EIO with text or libvirt's error; the guest is
+ * off. */
 static int load(struct virt *virt, struct virt_result *result)
 {
 	const struct state *state = &virt->plan->state;
@@ -176,7 +182,9 @@ int virt_restore(struct virt *virt, struct virt_result *result)
 	if (find_facts(virt, &facts, result) ||
 	    state_claim(state, &facts, sizeof(result->text), result->text))
 		return -EIO;
-	if (load(virt, result) == 0 && virt_resume(virt, result) == 0)
+	if (load(virt, result))
+		return -EIO;
+	if (virt_resume(virt, result) == 0)
 		return 0;
 	if (!result->text[0])
 		snprintf(result->text, sizeof(result->text), "%s", virGetLastErrorMessage());

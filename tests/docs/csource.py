@@ -18,6 +18,10 @@ REPORTERS = {
     "refuse": (2, "%s %s (%s) ", ""),
     "config_complain": (1, "", ""),
     "complain_service": (3, "%s: ", ""),
+    "complain_install": (2, "%s: ", ""),
+    "complain_need": (2, "%s: %s is not installed without ", ""),
+    "refuse_value": (3, '[guest] %s: "%s" ', ""),
+    "refuse_password": (1, "%s ([guest] password-file): ", ""),
     "complain_device": (3, "%s: ", ""),
     "mistake": (1, "line %u: ", ""),
     "explain_words": (1, "", ""),
@@ -50,6 +54,7 @@ FRAGMENTS = {
     "lib/rlimits.c": "return",
     "lib/config_values.c": "return",
     "lib/image.c": "any",
+    "image/medium.c": "return",
     "image/member.c": "return",
     "init/guest/state.c": "return",
 }

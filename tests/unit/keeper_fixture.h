@@ -22,10 +22,10 @@ static struct keeper_paths paths = { "fake:///", run_directory, run_directory, b
 /* As if the storage had been found: keeper_prepare() has nothing left to do. */
 static void make_plan(void)
 {
-	static char name[] = "windows";
+	static char name[] = "windows", cpu[] = CPU_HOST;
 
 	config = (struct config){
-		.guest = { .name = name, .start_timeout = 60000 },
+		.guest = { .name = name, .cpu = cpu, .start_timeout = 60000 },
 		.stop = { .timeout = 60000, .resend = 5000 },
 		.health = { .rdp_port = 3389, .rdp_interval = 30000, .rdp_timeout = 5000, .rdp_failures = 3 },
 	};

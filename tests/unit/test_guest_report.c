@@ -45,7 +45,7 @@ static const char *heard(void)
 
 static const struct report_facts running = {
 	.known = true, .state = GUEST_RUNNING, .pid = 71, .address = "192.168.121.68", .probe_state = RDP_ANSWERING,
-	.latency = 1000, .boots = 1, .status = "the guest runs; RDP answers", .ready = true,
+	.latency = 1000, .boots = 1, .start = START_WARM, .cpu = "baseline", .status = "the guest runs; RDP answers", .ready = true,
 };
 
 static void everything_first_then_changes(void **state)
@@ -57,7 +57,9 @@ static void everything_first_then_changes(void **state)
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_GUEST_REASON=\nX_CASEMENT_GUEST_PID=71\n"
 				     "X_CASEMENT_GUEST_ADDRESS=192.168.121.68\nX_CASEMENT_PROBE=rdp\nX_CASEMENT_RDP=answering\nX_CASEMENT_BOOTS=1\n"
-				     "X_CASEMENT_STOP_PHASE=none\nX_CASEMENT_RDP_LATENCY_US=1000\nREADY=1\n"
+				     "X_CASEMENT_STOP_PHASE=none\nX_CASEMENT_GUEST_START=warm\nX_CASEMENT_GUEST_START_REASON=\n"
+				     "X_CASEMENT_GUEST_CPU=baseline\nX_CASEMENT_FREEZE=none\nX_CASEMENT_FREEZE_REASON=\n"
+				     "X_CASEMENT_RDP_LATENCY_US=1000\nREADY=1\n"
 				     "STATUS=the guest runs; RDP answers\n");
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "");
@@ -71,6 +73,10 @@ static void everything_first_then_changes(void **state)
 	facts.phase = STOP_BUTTON;
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "X_CASEMENT_GUEST_REASON=\nX_CASEMENT_STOP_PHASE=button\nSTOPPING=1\n");
+	facts.freeze = FREEZE_FAILED;
+	strcpy(facts.freeze_reason, "no room");
+	report_send(&report, &facts);
+	assert_string_equal(heard(), "X_CASEMENT_FREEZE=failed\nX_CASEMENT_FREEZE_REASON=no room\n");
 }
 
 /* It is known before the guest is up; and a casement-guest that comes later knows of no freeze. */

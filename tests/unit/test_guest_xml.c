@@ -54,7 +54,7 @@ static const struct device_config devices[] = {
 };
 
 #define CONFIG(p, ...)                                                                                              \
-	{ .name = (char[]){ "windows" }, .profile = PROFILE_##p, \
+	{ .name = (char[]){ "windows" }, .profile = PROFILE_##p, .cpu = (char[]){ CPU_HOST }, \
 	  .mac = { 0x52, 0x54, 0x00, 0xca, 0x5e, 0x01 }, __VA_ARGS__ }
 
 static const struct golden goldens[] = {
@@ -95,6 +95,7 @@ static char *build(const struct golden *golden)
 		.n_devices = golden->host ? ARRAY_SIZE(devices) : 0,
 		.page = golden->host ? 1 << 30 : 0,
 		.uuid = "1d1c8f5e-7c63-4c2c-9d2e-5d5a0f0f6b01",
+		.generation = golden->host ? "1d1c8f5e-7c63-4c2c-9d2e-5d5a0f0f6b02" : NULL,
 		.nvram = "/storage/windows_VARS.fd",
 		.bridge = "virbr1",
 		.mtu = golden->mtu,
@@ -168,6 +169,7 @@ static void write_all(const char *directory)
 				    .profile = (enum profile)(i % 3),
 				    .firmware = (enum firmware)(i / 3 % 3),
 				    .tpm = i / 9 % 2,
+				    .cpu = i / 36 % 2 ? (char[]){ CPU_BASELINE } : (char[]){ CPU_HOST },
 				    .pin = { { i / 36 % 2 ? 0xff : 0 } } },
 			.kvm = i / 18 % 2,
 			.hyperv = HYPERV_ALL,

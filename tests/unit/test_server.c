@@ -217,9 +217,9 @@ static void test_verbs(void **state)
 	assert_non_null(
 		strstr(answered(f, say(f, "metrics\n")), "\ncasement_log_lines_dropped_total 3\n"));
 	assert_string_equal(answered(f, say(f, "Status\n")),
-			    "fail unknown verb: use status, health, ready, watch or metrics\n");
+			    "fail unknown verb: use status, health, ready, watch, metrics or freeze\n");
 	assert_string_equal(answered(f, say(f, "stop\n")),
-			    "fail unknown verb: use status, health, ready, watch or metrics\n");
+			    "fail unknown verb: use status, health, ready, watch, metrics or freeze\n");
 	/* What follows the first line is nobody's. */
 	assert_string_equal(answered(f, say(f, "health\nready\n")), "ok\n");
 	assert_int_equal(f->server.n_clients, 0);
@@ -278,7 +278,7 @@ static void test_endless_line(void **state)
 	assert_true(n > 0);
 	settle(f);
 	assert_string_equal(answered(f, fd),
-			    "fail unknown verb: use status, health, ready, watch or metrics\n");
+			    "fail unknown verb: use status, health, ready, watch, metrics or freeze\n");
 	assert_int_equal(f->server.n_clients, 0);
 }
 
