@@ -58,7 +58,7 @@ static void everything_first_then_changes(void **state)
 	assert_string_equal(heard(), "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_GUEST_REASON=\nX_CASEMENT_GUEST_PID=71\n"
 				     "X_CASEMENT_GUEST_ADDRESS=192.168.121.68\nX_CASEMENT_PROBE=rdp\nX_CASEMENT_RDP=answering\nX_CASEMENT_BOOTS=1\n"
 				     "X_CASEMENT_STOP_PHASE=none\nX_CASEMENT_GUEST_START=warm\nX_CASEMENT_GUEST_START_REASON=\n"
-				     "X_CASEMENT_GUEST_CPU=baseline\nX_CASEMENT_FREEZE=none\nX_CASEMENT_FREEZE_REASON=\n"
+				     "X_CASEMENT_GUEST_CPU=baseline\n"
 				     "X_CASEMENT_RDP_LATENCY_US=1000\nREADY=1\n"
 				     "STATUS=the guest runs; RDP answers\n");
 	report_send(&report, &facts);
