@@ -26,6 +26,10 @@ import many_bench
 import start_bench
 
 FORMATS = ("raw", "sparse", "gzip")
+# Not /dev/kvm: where that does not work, libvirtd asks QEMU anew each time what it can do.
+DEVICES = ("/dev/net/tun",)
+# MB of memory that the guest fills, so that loading its state is more than starting a QEMU.
+FILL = 128
 STATE = "images/windows.qcow2.frozen-1/state"
 
 
@@ -48,8 +52,10 @@ def image_with_format(image, kind):
 def frozen(network, image, kind, values):
     """An image of warm clones of @image."""
     name = f"{harness.PREFIX}-warm-{kind}"
-    with image_with_format(image, kind) as formatted, many_bench.containers(network, formatted, 1) as (original,):
+    with image_with_format(image, kind) as formatted, many_bench.containers(network, formatted, 1, DEVICES) as (original,):
         original.start().wait_ready()
+        if original.control(f"fill {FILL}") != "ok":
+            raise RuntimeError("the guest has no room for what it is to be filled with")
         begin = time.monotonic()
         harness.docker("exec", original.name, "casementctl", "freeze", timeout=300)
         values[f"freeze, {kind}"] = [time.monotonic() - begin]
@@ -108,7 +114,7 @@ def answer_times(made):
 
 
 def one(network, image, key, values, start):
-    with many_bench.containers(network, image, 1) as made:
+    with many_bench.containers(network, image, 1, DEVICES) as made:
         values.setdefault(key, []).extend(answer_times(made))
         container, = made
         container.wait_ready()
@@ -120,7 +126,7 @@ def one(network, image, key, values, start):
 
 
 def several(network, image, n, values):
-    with many_bench.containers(network, image, n) as made:
+    with many_bench.containers(network, image, n, DEVICES) as made:
         answered = answer_times(made)
         values.setdefault("first of the clones answers", []).append(answered[0])
         values.setdefault("all clones answer", []).append(answered[-1])
