@@ -33,6 +33,7 @@ REPORTERS = {
     "judge_because": (3, "", ""),
     "keeper_end": (2, "", ""),
     "keeper_not_saved": (1, "", ""),
+    "keeper_not_frozen": (1, "", ""),
 }
 
 # They take a format, too, but what they write is no error: data, a state for the log's reader, files.
@@ -51,7 +52,10 @@ FRAGMENTS = {
     "lib/config_values.c": "return",
     "lib/image.c": "any",
     "image/member.c": "return",
+    "init/guest/frozen.c": "any",
+    "init/guest/keeper_freeze.c": "return",
     "init/guest/state.c": "return",
+    "init/pid1/supervisor.c": "return",
 }
 
 TOKEN = re.compile(r"""
