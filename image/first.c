@@ -1,8 +1,8 @@
 /*
  * casement-prepare: casement-image prepare, if there is anything to prepare.
  *
- * A container starts often and imports once. casement-image loads some forty libraries for that,
- * which takes as long as libvirtd's start; this program loads none.
+ * A container starts often and imports, or installs, once. casement-image loads some forty
+ * libraries for that, which takes as long as libvirtd's start; this program loads none.
  */
 #include "image/need.h"
 #include "lib/log.h"
@@ -48,7 +48,7 @@ int main(int argc, char *argv[])
 	}
 	if (config_load(file, report_mistake, NULL, &config))
 		return EXIT_CONFIG;
-	needed = need_import(&config->guest);
+	needed = need_of(&config->guest) != NEED_NOTHING;
 	config_free(config);
 	return needed ? become(argv[optind], file) : EXIT_SUCCESS;
 }

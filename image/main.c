@@ -1,4 +1,5 @@
 /* casement-image: brings a Windows in, at build time, by hand, or at a container's first start. */
+#include "image/answers.h"
 #include "image/import.h"
 #include "image/prepare.h"
 #include "image/pull.h"
@@ -22,7 +23,9 @@ static const char help[] =
 	"libvirt\n"
 	"  pull     SOURCE is OWNER/BOX of a catalogue, or the URL of a catalogue, a box or a "
 	"disk\n"
-	"  prepare  import [guest] source if the guest has neither disk nor base\n"
+	"  prepare  import [guest] source, or make a disk to install [guest] iso on, if the guest "
+	"has "
+	"neither disk nor base\n"
 	"  xml      print the libvirt domain XML that the guest would have here\n"
 	"\n"
 	"  --output PATH    what to make; [guest] base by default\n"
@@ -30,6 +33,7 @@ static const char help[] =
 	"  --catalog URL    pull: the catalogue; [guest] catalog by default\n"
 	"  --ca FILE        pull: the certificates to trust, instead of the system's\n"
 	"  --patience TIME  pull: how long a server may say nothing; 60s by default\n"
+	"  --template FILE  prepare: of the answer file, instead of " ANSWERS_TEMPLATE "\n"
 	"\n"
 	"  --config FILE    read FILE and the environment, not the usual places\n"
 	"  --help           this text\n"
@@ -41,6 +45,7 @@ static const char help[] =
 struct command {
 	const char *output; /* as given; NULL: the default */
 	struct pull pull;
+	const char *template; /* of the answer file */
 };
 
 static void report_mistake(void *context, const char *message)
@@ -111,9 +116,8 @@ static int pull(struct job *job, const struct config *config, const struct comma
 static int prepare(struct job *job, const struct config *config, const struct command *command,
 		   const char *what)
 {
-	(void)command;
 	(void)what;
-	return prepare_disk(job, &config->guest);
+	return prepare_disk(job, &config->guest, command->template);
 }
 
 static const struct verb {
@@ -124,7 +128,7 @@ static const struct verb {
 } verbs[] = { { "import", 1, import }, { "pull", 1, pull }, { "prepare", 0, prepare } };
 
 /** parse_command() - The options of a verb. Return: 0 or an exit code. */
-static int parse_command(int argc, char *argv[], bool is_pull, struct command *command)
+static int parse_command(int argc, char *argv[], const char *verb, struct command *command)
 {
 	static const struct option options[] = {
 		{ "output", required_argument, NULL, 'o' },
@@ -132,18 +136,22 @@ static int parse_command(int argc, char *argv[], bool is_pull, struct command *c
 		{ "catalog", required_argument, NULL, 'c' },
 		{ "ca", required_argument, NULL, 'a' },
 		{ "patience", required_argument, NULL, 'p' },
+		{ "template", required_argument, NULL, 't' },
 		{ 0 },
 	};
+	const char *wanted;
 	unsigned ms;
 	int option;
 
+	command->template = ANSWERS_TEMPLATE;
 	command->pull.options.patience = 60;
 	optind = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == '?')
 			return usage();
-		if (option != 'o' && !is_pull) {
-			log_error("this option is for pull");
+		wanted = option == 't' ? "prepare" : option == 'o' ? verb : "pull";
+		if (!streq(verb, wanted)) {
+			log_error("this option is for %s", wanted);
 			return usage();
 		}
 		switch (option) {
@@ -151,6 +159,7 @@ static int parse_command(int argc, char *argv[], bool is_pull, struct command *c
 		case 'v': command->pull.version = optarg; break;
 		case 'c': command->pull.catalog = optarg; break;
 		case 'a': command->pull.options.ca = optarg; break;
+		case 't': command->template = optarg; break;
 		default:
 			if (value_duration(optarg, &ms) || ms < 1000) {
 				log_error("\"%s\" is no time of a second or more", optarg);
@@ -193,7 +202,7 @@ static int run(const char *file, int argc, char *argv[])
 		log_error("\"%s\" is not a verb", argv[0]);
 		return usage();
 	}
-	result = parse_command(argc, argv, streq(verb->name, "pull"), &command);
+	result = parse_command(argc, argv, verb->name, &command);
 	if (result)
 		return result;
 	if (argc - optind != verb->n_arguments) {

@@ -3,8 +3,11 @@
 
 #include "lib/config.h"
 
-/**
- * need_import() - Is there a source that is not used in place, and neither a disk nor a base nor a
- * domain of one's own?
- */
-bool need_import(const struct guest_config *config);
+enum need {
+	NEED_NOTHING,
+	NEED_IMPORT,  /* of [guest] source, unless that is used in place */
+	NEED_INSTALL, /* from [guest] iso: to be begun, or under way */
+};
+
+/** need_of() - What there is to do before the guest can be started. */
+enum need need_of(const struct guest_config *config);

@@ -3,6 +3,7 @@
 #include "image/child.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 
 #define QEMU_IMG "/usr/bin/qemu-img"
@@ -108,6 +109,20 @@ int qemu_img_measure(struct job *job, const struct source *source, uint64_t *ret
 	*ret_bytes = (uint64_t)json_integer_value(json_object_get(root, "required"));
 	json_decref(root);
 	return 0;
+}
+
+int qemu_img_create(struct job *job, const char *path, uint64_t size)
+{
+	char bytes[24];
+	const char *words[] = { "create", "-q", "-f", "qcow2", path, bytes, NULL };
+	autofree struct child_output *output = malloc(sizeof(*output));
+	int result;
+
+	snprintf(bytes, sizeof(bytes), "%" PRIu64, size);
+	result = output ? run(job, words, NULL, output) : -ENOMEM;
+	if (result || output->code == 0)
+		return result;
+	return complain(job, path, output);
 }
 
 /** watch_percents() - "    (12.34/100%)\r", again and again. */

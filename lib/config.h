@@ -49,6 +49,15 @@
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
 enum profile { PROFILE_WINDOWS, PROFILE_WINDOWS_VIRTIO, PROFILE_LINUX };
 enum firmware { FIRMWARE_BIOS, FIRMWARE_UEFI, FIRMWARE_UEFI_SECURE };
+/* The installed Windows, or the one that is to be installed. */
+enum windows_version {
+	WINDOWS_OTHER, /* nobody has said, or it is none */
+	WINDOWS_10,
+	WINDOWS_11,
+	WINDOWS_2019,
+	WINDOWS_2022,
+	WINDOWS_2025
+};
 enum service_type { SERVICE_SIMPLE, SERVICE_NOTIFY, SERVICE_ONESHOT };
 enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
 enum device_required { REQUIRED_NO, REQUIRED_YES, REQUIRED_KVM };
@@ -80,6 +89,18 @@ struct guest_config {
 	char *source;  /* a file that the disk is imported from when there is none; NULL: none */
 	bool in_place; /* source is the disk itself; then disk has its path, too */
 	char *catalog; /* URL of a catalogue of boxes; NULL: none */
+	enum windows_version windows;
+	char *iso;	     /* a medium that a blank disk is installed from; NULL: none */
+	char *virtio_iso;    /* the virtio drivers, for that; NULL: none */
+	uint64_t disk_size;  /* bytes of the blank disk */
+	char *answer_file;   /* NULL: casement writes one, if it is to install a Windows */
+	char *edition;	     /* name or number of the image on the medium; NULL: the usual one */
+	char *product_key;   /* NULL: what goes with the usual edition */
+	char *user;	     /* whom Windows is installed for */
+	char *password_file; /* has that user's password */
+	char *language;	     /* of the medium */
+	char *locale;	     /* of formats and the keyboard; NULL: the language's */
+	char *time_zone;     /* as Windows calls it */
 	struct memory_choice memory;
 	unsigned cpus; /* CPUS_MAX: as many as the container may use */
 	enum accel accel;

@@ -327,6 +327,7 @@ static void place_disk(struct config_loader *loader)
 void config_check(struct config_loader *loader)
 {
 	place_disk(loader);
+	config_check_install(loader);
 	check_save(loader);
 	check_made_xml(loader);
 	check_hugepages(loader);

@@ -50,6 +50,12 @@ const char *config_entry_place(const struct config_entry *entry, char *buffer, s
  * into their order. */
 void config_check(struct config_loader *loader);
 
+/**
+ * config_check_install() - Report what does not go together in an installation; let firmware and
+ * TPM suit the Windows, where nobody has set them.
+ */
+void config_check_install(struct config_loader *loader);
+
 /** config_check_devices() - Report what is wrong with the [device] sections. */
 void config_check_devices(struct config_loader *loader);
 

@@ -10,6 +10,7 @@
 static const char *const accel_choices[] = { "auto", "kvm", "tcg", NULL };
 static const char *const profile_choices[] = { "windows", "windows-virtio", "linux", NULL };
 static const char *const firmware_choices[] = { "bios", "uefi", "uefi-secure", NULL };
+static const char *const windows_choices[] = { "other", "10", "11", "2019", "2022", "2025", NULL };
 static const char *const type_choices[] = { "simple", "notify", "oneshot", NULL };
 static const char *const restart_choices[] = { "no", "on-failure", "always", NULL };
 static const char *const required_choices[] = { "no", "yes", "kvm", NULL };
@@ -52,6 +53,29 @@ static const struct config_key keys[] = {
 	GUEST("in-place", KEY_BOOL, in_place, "no",
 	      "source is not imported but is the guest's disk itself"),
 	GUEST("catalog", KEY_TEXT, catalog, NULL, "URL of the catalogue for casement-image pull"),
+	GUEST("windows", KEY_CHOICE, windows, "other",
+	      "which Windows it is, or is to be installed; 11, 2022, 2025: firmware and tpm suit "
+	      "it",
+	      .choices = windows_choices),
+	GUEST("iso", KEY_PATH, iso, NULL,
+	      "a medium to install on a blank disk from, if there is neither disk nor base"),
+	GUEST("virtio-iso", KEY_PATH, virtio_iso, NULL,
+	      "the virtio drivers' CD, for the installation"),
+	GUEST("disk-size", KEY_SIZE, disk_size, "64G", "size of the blank disk"),
+	GUEST("answer-file", KEY_PATH, answer_file, NULL,
+	      "answers to the installation's questions, taken as they are"),
+	GUEST("edition", KEY_TEXT, edition, NULL,
+	      "name or number of the image on the medium; by default Pro, or Standard with a "
+	      "desktop"),
+	GUEST("product-key", KEY_TEXT, product_key, NULL,
+	      "key for the installation; by default the public one that selects Pro"),
+	GUEST("user", KEY_TEXT, user, "casement", "administrator whom Windows is installed for"),
+	GUEST("password-file", KEY_PATH, password_file, "/run/secrets/windows-password",
+	      "file with that user's password"),
+	GUEST("language", KEY_TEXT, language, "en-US", "language of the medium"),
+	GUEST("locale", KEY_TEXT, locale, NULL,
+	      "formats and keyboard; by default those of the language"),
+	GUEST("time-zone", KEY_TEXT, time_zone, "UTC", "time zone, as Windows calls it"),
 	GUEST("memory", KEY_MEMORY, memory, "4G",
 	      "memory of the guest: a size, a part of what the container may use, or all of it"),
 	GUEST("cpus", KEY_CPUS, cpus, "2",
@@ -249,6 +273,7 @@ static const char *type_text(const struct config_key *key, char *buffer, size_t 
 		[KEY_PATH] = "path",
 		[KEY_BOOL] = "yes|no",
 		[KEY_DURATION] = "duration",
+		[KEY_SIZE] = "size",
 		[KEY_MEMORY] = "size|percentage|max",
 		[KEY_CPUS] = "1-255|max",
 		[KEY_HUGEPAGES] = "no|yes|size",

@@ -10,6 +10,9 @@
 
 #include <errno.h>
 
+#define DISK_SIZE_MIN (UINT64_C(1) << 30)
+#define DISK_SIZE_MAX (UINT64_C(64) << 40)
+
 /* In the order of the level's choices. */
 static const unsigned levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,
 				   LOG_LEVEL_DEBUG };
@@ -65,6 +68,20 @@ static const char *set_duration(const struct config_key *key, unsigned *field, c
 		snprintf(reason, size, "is shorter than %u ms", key->min);
 		return reason;
 	}
+	*field = value;
+	return NULL;
+}
+
+/* Of a disk: less is no use, more is a mistake. */
+static const char *set_size(uint64_t *field, const char *text)
+{
+	uint64_t value = 0;
+	const char *error = value_size(text, &value);
+
+	if (error)
+		return error;
+	if (value < DISK_SIZE_MIN || value > DISK_SIZE_MAX)
+		return "is not from 1G to 64T";
 	*field = value;
 	return NULL;
 }
@@ -146,6 +163,7 @@ static const char *set_value(const struct config_key *key, void *base, const cha
 	case KEY_BOOL: return value_bool(text, field);
 	case KEY_UNSIGNED: return set_unsigned(key, field, text, reason, size);
 	case KEY_DURATION: return set_duration(key, field, text, reason, size);
+	case KEY_SIZE: return set_size(field, text);
 	case KEY_MEMORY: return memory_choice_parse(text, field);
 	case KEY_CPUS: return cpus_choice_parse(text, field);
 	case KEY_HUGEPAGES: return set_hugepages(field, text);
@@ -212,6 +230,7 @@ static size_t plain_size(enum key_type type)
 	case KEY_DURATION:
 	case KEY_CHOICE:
 	case KEY_LEVEL: return sizeof(unsigned);
+	case KEY_SIZE: return sizeof(uint64_t);
 	case KEY_MEMORY: return sizeof(struct memory_choice);
 	case KEY_HUGEPAGES: return sizeof(uint64_t);
 	case KEY_PROCESSORS: return sizeof(cpu_set_t);

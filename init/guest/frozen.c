@@ -127,8 +127,8 @@ void frozen_print_facts(const struct frozen_facts *facts, size_t size, char *ret
 int frozen_check_disk(const struct frozen *frozen, const struct disk *disk,
 		      char ret_uuid[static IDENTITY_UUID_SIZE], struct failure *failure)
 {
-	struct manifest manifest;
-	uint64_t digest;
+	struct manifest manifest = { .facts = "" };
+	uint64_t mark = 0;
 	int result = read_manifest(frozen, &manifest);
 
 	if (result)
@@ -139,11 +139,11 @@ int frozen_check_disk(const struct frozen *frozen, const struct disk *disk,
 				   frozen->manifest,
 				   result == -EBADMSG ? "it is damaged, or of another casement"
 						      : strerror(-result));
-	result = base_digest(&disk->links[0], &digest);
+	result = base_digest(&disk->links[0], &mark);
 	if (result)
 		return failure_set(failure, EXIT_CONFIG, result, "%s cannot be read: %s",
 				   frozen->disk, strerror(-result));
-	if (disk->links[0].size != manifest.disk_size || digest != manifest.disk_digest)
+	if (disk->links[0].size != manifest.disk_size || mark != manifest.disk_digest)
 		return failure_set(failure, EXIT_CONFIG, -ESTALE,
 				   "%s is not the disk that was frozen: put that one back, freeze "
 				   "again, or name another [guest] base",
@@ -199,7 +199,7 @@ int frozen_fits(const struct frozen *frozen, const struct frozen_facts *facts, s
 		{ "processor ", "it was frozen on another kind of processor ([guest] cpu)" },
 		{ "address ", "the guest had another address when it was frozen" },
 	};
-	struct manifest manifest;
+	struct manifest manifest = { .facts = "" };
 	char wanted[FROZEN_MANIFEST_MAX];
 	size_t line = 0, i = 0;
 	int result = read_manifest(frozen, &manifest);
@@ -226,9 +226,9 @@ int frozen_fits(const struct frozen *frozen, const struct frozen_facts *facts, s
 
 int frozen_check_state(const struct frozen *frozen)
 {
-	struct manifest manifest;
-	char sum[CHECKSUM_SIZE];
-	uint64_t size;
+	struct manifest manifest = { .facts = "" };
+	char sum[CHECKSUM_SIZE] = "";
+	uint64_t size = 0;
 	int result = read_manifest(frozen, &manifest);
 
 	if (result == 0)

@@ -139,7 +139,7 @@ static int write_manifest(const struct frozen *frozen, const char *uuid,
 	struct disk_link disk = { .path = frozen->disk };
 	char sum[CHECKSUM_SIZE], text[FROZEN_MANIFEST_MAX];
 	struct stat status;
-	uint64_t digest, state_size;
+	uint64_t mark = 0, state_size;
 	autofclose FILE *file = NULL;
 	int result = checksum_file(frozen->state, &state_size, sum);
 
@@ -147,7 +147,7 @@ static int write_manifest(const struct frozen *frozen, const char *uuid,
 		result = -errno;
 	disk.size = result ? 0 : (uint64_t)status.st_size;
 	if (result == 0)
-		result = base_digest(&disk, &digest);
+		result = base_digest(&disk, &mark);
 	if (result)
 		return result;
 	frozen_print_facts(facts, sizeof(text), text);
@@ -157,7 +157,7 @@ static int write_manifest(const struct frozen *frozen, const char *uuid,
 	if (fprintf(file,
 		    FROZEN_HEAD "uuid %s\ndisk %" PRIu64 " %016" PRIx64 "\nstate %" PRIu64
 				" %s\n%s",
-		    uuid, disk.size, digest, state_size, sum, text) < 0 ||
+		    uuid, disk.size, mark, state_size, sum, text) < 0 ||
 	    fflush(file))
 		return -errno;
 	return 0;

@@ -117,6 +117,7 @@ static void watch(struct keeper *keeper)
 				   : " runs already",
 		 (int)keeper->qemu.pid);
 	keeper->ready = true;
+	keeper_install_begin(keeper);
 	if (can_answer(keeper))
 		probe_from_now(keeper, false);
 	if (keeper->agent)
@@ -142,6 +143,7 @@ static void reboot(struct keeper *keeper)
 	keeper->evidence.up = true;
 	keeper->weighing_since = 0;
 	stop_no_linger(&keeper->stop);
+	keeper_install_rebooted(keeper);
 	keeper_found_qemu(keeper);
 	if (keeper->boots && !same)
 		set_boots(keeper, keeper->boots + 1);
@@ -316,6 +318,7 @@ static int64_t next_deadline(const struct keeper *keeper)
 	next = earlier(next, keeper_connect_deadline(keeper));
 	next = earlier(next, keeper_start_next(keeper));
 	next = earlier(next, keeper_room_next(keeper));
+	next = earlier(next, keeper_install_next(keeper));
 	if (keeper->weighing_since && !keeper->evidence.saving)
 		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
@@ -338,6 +341,7 @@ void keeper_settle(struct keeper *keeper)
 	if (!keeper->ended) {
 		keeper_room_if_due(keeper, now);
 		keeper_wake_up_if_due(keeper);
+		keeper_install_if_due(keeper, now);
 		give_wanted(keeper);
 		keeper_connect_if_due(keeper, now);
 		keeper_probe_if_due(keeper, now);

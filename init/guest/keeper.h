@@ -69,6 +69,9 @@ struct keeper {
 	bool agent;		/* connected */
 	bool alive;		/* has shown life since it booted */
 	bool created;		/* by this process */
+	int64_t next_key;	/* when to press one for the medium; INT64_MAX: never */
+	int64_t keys_until;
+	bool eject_answers; /* the CD with them is to be taken out */
 	bool restoring;		/* it is being loaded from its saved state */
 	bool deaf;		/* its events may be about an attempt that failed: a look follows */
 	bool restored;		/* it was */

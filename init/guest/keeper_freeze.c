@@ -19,6 +19,17 @@ static bool has_other_disks(const struct config *config)
 	return false;
 }
 
+/** was_installed_here() - Has it the CDs of its installation still, which no clone has? */
+static bool was_installed_here(const struct keeper *keeper)
+{
+	const struct config *config = keeper->config;
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_devices; i++)
+		n += config->devices[i].as == DEVICE_DISK || config->devices[i].as == DEVICE_CDROM;
+	return keeper->plan->storage.n_drives > n;
+}
+
 /** refusal() - Why it cannot be frozen now; NULL: it can. */
 static const char *refusal(struct keeper *keeper, struct failure *failure)
 {
@@ -37,6 +48,8 @@ static const char *refusal(struct keeper *keeper, struct failure *failure)
 	if (keeper_know_disk(keeper, failure) ||
 	    !keeper_disks_go_with(keeper, sizeof(failure->text), failure->text))
 		return failure->text;
+	if (was_installed_here(keeper))
+		return "it has the CDs of its installation still: restart the container first";
 	return NULL;
 }
 

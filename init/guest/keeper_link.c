@@ -157,6 +157,8 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		keeper->stop.use_agent = false;
 		log_info("%s failed: %s", virt_job_name(result->job), result->text);
 		break;
+	case VIRT_PRESS_KEY:
+	case VIRT_EJECT_ANSWERS:
 	case VIRT_BUTTON:
 	case VIRT_RESUME:
 	case VIRT_WAKE:
@@ -190,6 +192,8 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 	case VIRT_SAVE: keeper_saved(keeper); break;
 	case VIRT_FREEZE: keeper_frozen(keeper, result); break;
 	case VIRT_WAKE_UP: log_info("the guest's clock is set"); break;
+	case VIRT_PRESS_KEY: keeper_install_pressed(keeper, result->booted); break;
+	case VIRT_EJECT_ANSWERS:
 	case VIRT_BUTTON:
 	case VIRT_AGENT:
 	case VIRT_RESUME:

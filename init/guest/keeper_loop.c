@@ -83,7 +83,7 @@ int keeper_init(struct keeper *keeper, const struct config *config, struct plan 
 	keeper->qemu = QEMU_NONE;
 	keeper->qemu_watch = -1;
 	keeper->backoff = 20;
-	keeper->start_until = keeper->next_look = INT64_MAX;
+	keeper->start_until = keeper->next_look = keeper->next_key = INT64_MAX;
 	keeper->away_since = now_ms();
 	keeper->next_complaint = keeper->away_since + 5000;
 	keeper->evidence.status_expected = getenv("NOTIFY_SOCKET") != NULL;

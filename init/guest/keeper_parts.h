@@ -65,6 +65,16 @@ void keeper_room_if_due(struct keeper *keeper, int64_t now);
 void keeper_room_looked(struct keeper *keeper, const struct virt_result *result);
 int64_t keeper_room_next(const struct keeper *keeper);
 
+/* keeper_install.c: a guest that is being installed */
+/** keeper_install_begin() - It is up. */
+void keeper_install_begin(struct keeper *keeper);
+void keeper_install_rebooted(struct keeper *keeper);
+void keeper_install_pressed(struct keeper *keeper, bool booted);
+/** keeper_install_answered() - The guest answers its probe: whatever was under way is done. */
+void keeper_install_answered(struct keeper *keeper);
+void keeper_install_if_due(struct keeper *keeper, int64_t now);
+int64_t keeper_install_next(const struct keeper *keeper);
+
 /* keeper_state.c: a saved state */
 void keeper_save(struct keeper *keeper);
 void keeper_saved(struct keeper *keeper);

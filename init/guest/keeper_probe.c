@@ -49,6 +49,8 @@ static void conclude(struct keeper *keeper, enum probe_result result, int64_t st
 		log_answer(choice, latency);
 	else if (before == RDP_ANSWERING && keeper->health.state != before)
 		log_silence(choice);
+	if (keeper->health.state == RDP_ANSWERING)
+		keeper_install_answered(keeper);
 	if (result != PROBE_SILENT && !keeper->alive)
 		keeper_feed(keeper, LIFE_SIGN);
 }

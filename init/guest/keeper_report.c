@@ -69,6 +69,7 @@ static const char *probe_words(const struct keeper *keeper, size_t size, char *b
 static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 {
 	const char *away = keeper->linked ? "" : "; libvirtd is away";
+	const char *installing = keeper->plan->install.under_way ? ", being installed" : "";
 	char probe[80];
 
 	switch (keeper->life) {
@@ -78,13 +79,13 @@ static void describe(const struct keeper *keeper, size_t size, char *ret_text)
 		snprintf(ret_text, size, "%s",
 			 virt_job_name(keeper->restoring ? VIRT_RESTORE : VIRT_CREATE));
 		break;
-	case LIFE_BOOTING: snprintf(ret_text, size, "the guest boots%s", away); break;
+	case LIFE_BOOTING: snprintf(ret_text, size, "the guest boots%s%s", installing, away); break;
 	case LIFE_RUNNING:
 		if (keeper_freezing(keeper)) {
 			snprintf(ret_text, size, "the guest is being frozen%s", away);
 			break;
 		}
-		snprintf(ret_text, size, "the guest runs%s%s",
+		snprintf(ret_text, size, "the guest runs%s%s%s", installing,
 			 probe_words(keeper, sizeof(probe), probe), away);
 		break;
 	case LIFE_PAUSED:
@@ -124,13 +125,16 @@ static const char *reason_of(const struct keeper *keeper)
 	case LIFE_UNKNOWN:
 	case LIFE_DEFINING:
 	case LIFE_CREATING:
-	case LIFE_BOOTING:
-	case LIFE_RUNNING:
 	case LIFE_STOP_UNKNOWN:
 	case LIFE_STOP_CREATING:
 	case LIFE_STOP_RUNNING:
 	case LIFE_DYING:
 	case N_LIFE_STATES: break;
+	case LIFE_BOOTING:
+	case LIFE_RUNNING:
+		if (keeper->linked && keeper->plan->install.under_way)
+			return "installing";
+		break;
 	}
 	return keeper->linked || keeper->life == LIFE_UNKNOWN ? "" : "libvirtd is away";
 }

@@ -145,8 +145,8 @@ void keeper_judge_state(struct keeper *keeper)
 
 void keeper_wake_up_if_due(struct keeper *keeper)
 {
-	if (!keeper->wake_up || !keeper->agent || !keeper->linked || keeper->worker.busy ||
-	    keeper->wanted != VIRT_NOTHING)
+	if (!keeper->wake_up || !keeper->agent || keeper->stop.requested || !keeper->linked ||
+	    keeper->worker.busy || keeper->wanted != VIRT_NOTHING)
 		return;
 	keeper->wake_up = false;
 	keeper->wanted = VIRT_WAKE_UP;

@@ -100,7 +100,8 @@ int plan_begin(struct plan *plan, const struct config *config, const char *netin
 	if (config->guest.xml)
 		return plan_read_xml(plan, failure);
 	plan->name = strdup(config->guest.name);
-	if (!plan->name || state_init(&plan->state, config->guest.disk))
+	if (!plan->name || state_init(&plan->state, config->guest.disk) ||
+	    install_find(&config->guest, &plan->install))
 		return failure_set(failure, EXIT_CONFIG, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -152,6 +153,11 @@ static int prepare_disks(struct plan *plan, struct failure *failure)
 	result = drives_open(plan->config, &plan->storage, failure);
 	if (result == 0)
 		result = claims_take(&plan->claims, plan->config, failure);
+	if (result == 0)
+		result = install_hand_over(&plan->install, failure);
+	if (result == 0)
+		result = install_attach(&plan->install, &plan->config->guest, &plan->storage,
+					failure);
 	if (result)
 		storage_clear(&plan->storage);
 	return result;
@@ -211,6 +217,7 @@ void plan_clear(struct plan *plan)
 {
 	claims_drop(&plan->claims);
 	state_clear(&plan->state);
+	install_clear(&plan->install);
 	storage_clear(&plan->storage);
 	free(plan->name);
 	free(plan->verbatim);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "init/guest/claims.h"
+#include "init/guest/install.h"
 #include "init/guest/size.h"
 #include "init/guest/state.h"
 #include "init/guest/storage.h"
@@ -16,7 +17,8 @@ struct plan {
 	bool network;	     /* netinfo is there */
 	struct netinfo netinfo;
 	struct state state; /* saved beside the disk; without a name for an XML of one's own */
-	bool prepared;	    /* the rest is filled */
+	struct install install;
+	bool prepared; /* the rest is filled */
 	bool kvm;
 	struct size size; /* of the guest */
 	struct storage storage;

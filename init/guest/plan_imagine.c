@@ -47,11 +47,15 @@ int plan_imagine(struct plan *plan, const struct config *config, const char *net
 		return plan_read_xml(plan, failure);
 	imagine_network(plan, netinfo);
 	imagine_accel(plan);
+	if (install_imagine(&config->guest, &plan->install))
+		return failure_set(failure, EXIT_UNAVAILABLE, -ENOMEM, "out of memory");
 	result = plan_decide_size(plan, failure);
 	if (result == 0)
 		result = storage_imagine(&config->guest, &plan->storage, failure);
 	if (result == 0)
 		result = drives_open(config, &plan->storage, failure);
+	if (result == 0)
+		result = install_attach(&plan->install, &config->guest, &plan->storage, failure);
 	if (result == 0 && plan_check_host(plan, &obstacle))
 		log_warning("a start here would fail: %s", obstacle.text);
 	return result;

@@ -256,10 +256,15 @@ static int imagine_disk(const struct guest_config *config, struct disk *ret_disk
 	}
 	if (result != -ENOENT)
 		return result;
-	if (!config->source)
+	if (!config->source && !config->iso)
 		return explain_no_disk(config, failure);
-	log_warning("the disk %s is not there yet: it would be imported from %s", config->disk,
-		    config->source);
+	if (config->iso)
+		log_warning("the disk %s is not there yet: it would be blank, to be installed from "
+			    "%s",
+			    config->disk, config->iso);
+	else
+		log_warning("the disk %s is not there yet: it would be imported from %s",
+			    config->disk, config->source);
 	*ret_disk = (struct disk){ .direct = true };
 	return put_on_top(config->disk, ret_disk, failure);
 }

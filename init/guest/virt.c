@@ -10,6 +10,7 @@
 #include "init/guest/define.h"
 #include "init/guest/virt_events.h"
 #include "init/guest/virt_freeze.h"
+#include "init/guest/virt_install.h"
 #include "init/guest/virt_room.h"
 #include "init/guest/virt_state.h"
 #include "init/guest/xml_read.h"
@@ -159,6 +160,8 @@ static int run(struct virt *virt, enum virt_job job, struct virt_result *result)
 	case VIRT_RESUME: return virt_resume(virt, result);
 	case VIRT_RESUME_IF_ROOM: return virt_resume_if_room(domain, result);
 	case VIRT_WAKE: return virDomainPMWakeup(domain, 0);
+	case VIRT_PRESS_KEY: return virt_press_key(domain, virt->plan, result);
+	case VIRT_EJECT_ANSWERS: return virt_eject_answers(domain, virt->plan);
 	case VIRT_SAVE: return virt_save(virt, result);
 	case VIRT_FREEZE: return virt_freeze(virt, result);
 	case VIRT_WAKE_UP: return virt_wake_up(virt);
@@ -219,6 +222,8 @@ const char *virt_job_name(enum virt_job job)
 		"resuming the guest",
 		"resuming the guest if its disk has room",
 		"waking the guest",
+		"pressing a key",
+		"taking the answers' CD out",
 		"saving the guest",
 		"freezing the guest",
 		"setting the guest's clock",

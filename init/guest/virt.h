@@ -22,6 +22,8 @@ enum virt_job {
 	VIRT_RESUME,
 	VIRT_RESUME_IF_ROOM, /* of a guest that a full file system has paused */
 	VIRT_WAKE,
+	VIRT_PRESS_KEY, /* of a guest that is being installed */
+	VIRT_EJECT_ANSWERS,
 	VIRT_SAVE,
 	VIRT_FREEZE,  /* for clones */
 	VIRT_WAKE_UP, /* after it was resumed: its file systems and its clock */
@@ -51,6 +53,7 @@ struct virt_result {
 	/* What RESUME_IF_ROOM did. */
 	bool resumed;
 	uint64_t room; /* bytes where the disk is; UINT64_MAX: not known */
+	bool booted;   /* what PRESS_KEY found: the medium is, and no key is needed */
 };
 
 #define VIRT_EVENTS 6

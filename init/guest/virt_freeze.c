@@ -17,6 +17,9 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+/* An agent that lives answers in some milliseconds. */
+#define AGENT_SECONDS 1
+
 /** check_room() - For the memory and the disk, at worst. Return: 0, or -ENOSPC with @result's text
  * filled. */
 static int check_room(const struct virt *virt, const char *directory, struct virt_result *result)
@@ -107,12 +110,21 @@ int virt_freeze(struct virt *virt, struct virt_result *result)
 	return error ? -EIO : 0;
 }
 
+/** is_silent() - Did the agent not answer? Then it would not answer the next question, either. */
+static bool is_silent(void)
+{
+	return virGetLastErrorCode() == VIR_ERR_AGENT_UNRESPONSIVE;
+}
+
 int virt_wake_up(struct virt *virt)
 {
 	struct timespec now;
 
+	/* While it is waited for nothing else can be done, a stop for instance. */
+	virDomainAgentSetResponseTimeout(virt->domain, AGENT_SECONDS, 0);
 	/* Most agents that were not asked to freeze have nothing to thaw. */
-	virDomainFSThaw(virt->domain, NULL, 0, 0);
+	if (virDomainFSThaw(virt->domain, NULL, 0, 0) < 0 && is_silent())
+		return -EIO;
 	virResetLastError();
 	clock_gettime(CLOCK_REALTIME, &now);
 	return virDomainSetTime(virt->domain, now.tv_sec, (unsigned)now.tv_nsec, 0);

@@ -103,7 +103,9 @@ class SaveTest(world.WorldTest):
         self.nothing_is_left()
         after = os.stat(self.world.path("/images/windows.qcow2"))
         self.assertEqual((base.st_uid, base.st_gid, before.st_ctime_ns), (after.st_uid, after.st_gid, after.st_ctime_ns))
-        # It is still deaf, so it is saved once more; and again it is one that went on.
+        # It is still deaf, so it is saved once more; and again it is one that went on. While its agent is waited for, whom
+        # casement asks to set the clock, libvirtd can do nothing else.
+        second.wait_line("setting the guest's clock failed")
         second.kill(signal.SIGTERM)
         self.assertEqual(second.wait(), 0, second.log())
         self.world.settle()
@@ -111,6 +113,7 @@ class SaveTest(world.WorldTest):
         third.wait_answering()
         ask("again")
         self.assertEqual(self.world.serial().count("booting"), 1)
+        third.wait_line("setting the guest's clock failed")
         # The second signal of this kind is too many.
         third.kill(signal.SIGINT)
         third.wait_field("STOP_PHASE", "save")

@@ -274,14 +274,16 @@ int virDomainGetState(virDomain *domain, int *state, int *reason, unsigned flags
 
 char *virDomainGetXMLDesc(virDomain *domain, unsigned flags)
 {
-	char text[512];
+	char text[1024], answers[256] = "";
 
 	(void)domain;
 	(void)flags;
+	if (fake.answers)
+		snprintf(answers, sizeof(answers), "<disk><source file='%s'/><target dev='sdc'/></disk>", fake.answers);
 	snprintf(text, sizeof(text), "<domain><devices><disk><source file='/other'/><target dev='sdb'/></disk>"
-				     "<disk><source %s='/disk'/><target dev='sda'/></disk><channel><target name='org.qemu.guest_agent.0' state='%s'/></channel>"
+				     "<disk><source %s='/disk'/><target dev='sda'/></disk>%s<channel><target name='org.qemu.guest_agent.0' state='%s'/></channel>"
 				     "</devices></domain>",
-		 fake.no_file ? "dev" : "file", fake.agent ? "connected" : "disconnected");
+		 fake.no_file ? "dev" : "file", answers, fake.agent ? "connected" : "disconnected");
 	return strdup(text);
 }
 
@@ -345,6 +347,30 @@ int virDomainResume(virDomain *domain)
 	if (fake_libvirt_call("resume"))
 		return -1;
 	fake.state = VIR_DOMAIN_RUNNING;
+	return 0;
+}
+
+int virDomainSendKey(virDomain *domain, unsigned set, unsigned held, unsigned *keys, int n, unsigned flags)
+{
+	(void)domain;
+	return fake_libvirt_call(set == VIR_KEYCODE_SET_LINUX && held && n == 1 && keys[0] == 28 && !flags ? "key" : "a key nobody wanted");
+}
+
+int virDomainBlockStats(virDomain *domain, const char *disk, virDomainBlockStatsPtr stats, size_t size)
+{
+	(void)domain;
+	memset(stats, 0, size);
+	stats->rd_bytes = fake.read;
+	return streq(disk, "sdb") ? 0 : -1;
+}
+
+int virDomainUpdateDeviceFlags(virDomain *domain, const char *xml, unsigned flags)
+{
+	(void)domain;
+	snprintf(fake.xml, sizeof(fake.xml), "%s", xml);
+	if (fake_libvirt_call(flags == (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE) ? "update" : "an update nobody wanted"))
+		return -1;
+	fake.answers = NULL;
 	return 0;
 }
 

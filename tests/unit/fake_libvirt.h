@@ -18,6 +18,8 @@ struct fake_libvirt {
 	bool agent;      /* connected */
 	bool disk_full;
 	bool no_file;    /* the disk is none */
+	const char *answers; /* the file of a CD, sdc; NULL: the drive is empty */
+	long long read;  /* bytes of sdb, /other */
 	uint64_t room;   /* bytes of the gigabyte where it is */
 	bool gated;      /* every call waits in fake_libvirt_pass() */
 	const char *gated_call; /* only a call of that name does; NULL: any */
@@ -26,7 +28,7 @@ struct fake_libvirt {
 	const char *fail_call; /* only a call of that name does; NULL: any */
 	const char *break_call; /* a call of that name breaks the connection; NULL: none */
 	const char *disk; /* of the domain in a saved image */
-	char xml[16384]; /* of the last definition, or of the last domain that was loaded with another one */
+	char xml[16384]; /* of the last definition or change, or of the last domain that was loaded with another one */
 	const char *calls[FAKE_CALLS]; /* names, in order; lookups are not among them */
 	unsigned n_calls;
 	unsigned connections;

@@ -78,6 +78,13 @@ int virDomainFSThaw(virDomain *domain, const char **mountpoints, unsigned n, uns
 	return fake_libvirt_call("fsthaw");
 }
 
+int virDomainAgentSetResponseTimeout(virDomain *domain, int seconds, unsigned flags)
+{
+	(void)domain;
+	(void)flags;
+	return seconds > 0 ? 0 : -1;
+}
+
 int virDomainSetTime(virDomain *domain, long long seconds, unsigned nseconds, unsigned flags)
 {
 	(void)domain;

@@ -113,6 +113,43 @@ static void test_guest(void **state)
 	config_free(config);
 }
 
+/* Firmware and TPM suit the Windows, where nobody says otherwise. */
+static void test_windows(void **state)
+{
+	static const struct {
+		const char *text;
+		enum firmware firmware;
+		bool tpm;
+	} cases[] = {
+		{ "", FIRMWARE_BIOS, false },
+		{ "windows = 10\n", FIRMWARE_BIOS, false },
+		{ "windows = 2019\n", FIRMWARE_BIOS, false },
+		{ "windows = 11\n", FIRMWARE_UEFI_SECURE, true },
+		{ "windows = 2022\n", FIRMWARE_UEFI_SECURE, true },
+		{ "windows = 2025\n", FIRMWARE_UEFI_SECURE, true },
+		{ "windows = 2025\nfirmware = bios\n", FIRMWARE_BIOS, true },
+		{ "windows = 2025\ntpm = no\n", FIRMWARE_UEFI_SECURE, false },
+		/* It is installed already, however that was done. */
+		{ "windows = 11\nfirmware = bios\ntpm = no\n", FIRMWARE_BIOS, false },
+		/* And so is what another definition boots. */
+		{ "windows = 11\nfirmware = bios\ntpm = no\niso = /i\nxml = /x\n", FIRMWARE_BIOS, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[256];
+		struct config *config;
+
+		snprintf(text, sizeof(text), "[guest]\n%s", cases[i].text);
+		config = load(*state, text);
+		assert_int_equal(config->guest.firmware, cases[i].firmware);
+		assert_int_equal(config->guest.tpm, cases[i].tpm);
+		config_free(config);
+	}
+	refuse(*state, "[guest]\nwindows = 11\niso = /i\nsource = /s\nfirmware = uefi\n",
+	       "3: [guest] iso: a disk is installed or imported: there is [guest] source, too\n"
+	       "5: [guest] firmware: Windows 11 is not installed without uefi-secure, which is its default\n");
+}
+
 static void test_others(void **state)
 {
 	struct config *config =
@@ -516,7 +553,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	const struct CMUnitTest tests[] = {
-		TEST(test_guest),      TEST(test_others),
+		TEST(test_guest),      TEST(test_windows), TEST(test_others),
 		TEST(test_service),    TEST(test_service_defaults),
 		TEST(test_after_end),  TEST(test_bad_values),
 		TEST(test_probe),      TEST(test_shortest),

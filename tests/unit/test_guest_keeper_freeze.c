@@ -146,6 +146,10 @@ static void what_cannot_be_shared_is_not_frozen(void **state)
 	expect_refusal("its domain is one of your own");
 	free(plan.verbatim);
 	plan.verbatim = NULL;
+	plan.storage.n_drives = 1; /* of no section: the container has installed it */
+	plan.storage.drives[0].readonly = true;
+	expect_refusal("it has the CDs of its installation still");
+	plan.storage.n_drives = 0;
 }
 
 static void without_libvirtd_it_is_not_frozen(void **state)
