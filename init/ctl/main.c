@@ -226,10 +226,6 @@ static int follow_freeze(const char *line)
 		fprintf(stderr, "casementctl: the guest is not frozen: %s\n",
 			text_of(guest, "freeze_reason"));
 		result = 1;
-	} else if (streq(state, "none")) {
-		fprintf(stderr, "casementctl: the guest is not frozen: casement-guest was started "
-				"again meanwhile\n");
-		result = 1;
 	}
 	json_decref(status);
 	return result;

@@ -106,5 +106,8 @@ void keeper_not_frozen(struct keeper *keeper, const char *why)
 	keeper_drop_qemu(keeper);
 	keeper_found_qemu(keeper);
 	keeper_probe_start(keeper, true);
-	keeper->wanted = VIRT_LOOK;
+	/* It stood still, and where libvirtd was away nobody has thawed its file systems. */
+	keeper->wake_up = true;
+	if (keeper->linked)
+		keeper->wanted = VIRT_LOOK;
 }

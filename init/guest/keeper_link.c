@@ -24,7 +24,8 @@ void keeper_accuse_libvirtd(const char *why)
 
 int64_t keeper_connect_deadline(const struct keeper *keeper)
 {
-	if (keeper->linked)
+	/* A freeze has the worker for as long as it takes to copy a disk. */
+	if (keeper->linked || keeper_freezing(keeper))
 		return INT64_MAX;
 	return keeper->worker.busy ? keeper->connect_until : keeper->next_connect;
 }
@@ -56,7 +57,7 @@ void keeper_link_lost(struct keeper *keeper, const char *why)
 	keeper->restoring = keeper->deaf = false;
 	if (keeper->evidence.saving)
 		keeper_not_saved(keeper, why);
-	keeper_not_frozen(keeper, why);
+	/* What comes of a freeze its own job tells: much of it needs no libvirtd. */
 	keeper->wanted = VIRT_NOTHING;
 	keeper->backoff = BACKOFF_MIN_MS;
 	keeper->next_connect = now + keeper->backoff;
@@ -206,6 +207,14 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 	}
 }
 
+/** lost() - libvirtd went away while it was at it. */
+static void lost(struct keeper *keeper, const struct virt_result *result)
+{
+	keeper_link_lost(keeper, result->text);
+	if (result->job == VIRT_FREEZE)
+		keeper_not_frozen(keeper, result->text);
+}
+
 static void on_job(struct keeper *keeper)
 {
 	const struct virt_result *result = &keeper->worker.result;
@@ -220,7 +229,7 @@ static void on_job(struct keeper *keeper)
 	else if (result->job == VIRT_CONNECT)
 		not_connected(keeper, result);
 	else
-		keeper_link_lost(keeper, result->text);
+		lost(keeper, result);
 }
 
 /** on_life() - Something happened to the guest. */

@@ -87,15 +87,20 @@ static void add_guest(struct text *text, const struct report_facts *old,
 static void add_start(struct text *text, const struct report_facts *old,
 		      const struct report_facts *new, bool all)
 {
-	if (new->start && (all || new->start != old->start))
+	/* Why it is so may have been known before. */
+	bool started = new->start && (all || new->start != old->start ||
+				      !streq(new->start_reason, old->start_reason));
+
+	if (started) {
 		add(text, WIRE_START "=%s\n", guest_start_name(new->start));
-	if (new->start && (all || !streq(new->start_reason, old->start_reason)))
 		add_text(text, WIRE_START_REASON, new->start_reason);
+	}
 	if (new->cpu && (all || new->cpu != old->cpu))
 		add_text(text, WIRE_CPU, new->cpu);
-	if (all || new->freeze != old->freeze)
+	/* What a casement-guest before this one was at PID 1 knows better. */
+	if (new->freeze && (all || new->freeze != old->freeze))
 		add(text, WIRE_FREEZE "=%s\n", freeze_state_name(new->freeze));
-	if (all || !streq(new->freeze_reason, old->freeze_reason))
+	if (new->freeze && (all || !streq(new->freeze_reason, old->freeze_reason)))
 		add_text(text, WIRE_FREEZE_REASON, new->freeze_reason);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Whose end it was: of what PID 1 reaps, one process is QEMU, and how that ended nobody else learns.
- * The main service says which one it is, perhaps only when it is dead already, and is told.
+ * Whose end it was: of what PID 1 reaps, one process is QEMU, and how that ended nobody else
+ * learns. The main service says which one it is, perhaps only when it is dead already, and is told.
  */
 #include "init/pid1/supervisor.h"
 
@@ -47,6 +47,20 @@ static void remember_orphan(struct supervisor *supervisor, pid_t pid, int wait_s
 		(struct orphan){ .pid = pid, .wait_status = wait_status, .reaped = now };
 }
 
+/** lose_freeze() - The main service is gone, and whoever waits for what it was at waits for
+ * nothing. */
+static void lose_freeze(struct supervisor *supervisor)
+{
+	struct guest *guest = &supervisor->guest;
+
+	if (guest->freeze != FREEZE_RUNNING)
+		return;
+	guest->freeze = FREEZE_FAILED;
+	snprintf(guest->freeze_reason, sizeof(guest->freeze_reason), "%s ended meanwhile",
+		 supervisor->main->config->name);
+	supervisor->changes++;
+}
+
 void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status, int64_t now)
 {
 	supervisor->reaped++;
@@ -56,6 +70,8 @@ void supervisor_reaped(struct supervisor *supervisor, pid_t pid, int wait_status
 		if (service->pid != pid)
 			continue;
 		service->wait_status = wait_status;
+		if (service == supervisor->main)
+			lose_freeze(supervisor);
 		supervisor_event(supervisor, service, SERVICE_EXITED, now);
 		return;
 	}

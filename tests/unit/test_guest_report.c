@@ -58,7 +58,7 @@ static void everything_first_then_changes(void **state)
 	assert_string_equal(heard(), "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_GUEST_REASON=\nX_CASEMENT_GUEST_PID=71\n"
 				     "X_CASEMENT_GUEST_ADDRESS=192.168.121.68\nX_CASEMENT_PROBE=rdp\nX_CASEMENT_RDP=answering\nX_CASEMENT_BOOTS=1\n"
 				     "X_CASEMENT_STOP_PHASE=none\nX_CASEMENT_GUEST_START=warm\nX_CASEMENT_GUEST_START_REASON=\n"
-				     "X_CASEMENT_GUEST_CPU=baseline\nX_CASEMENT_FREEZE=none\nX_CASEMENT_FREEZE_REASON=\n"
+				     "X_CASEMENT_GUEST_CPU=baseline\n"
 				     "X_CASEMENT_RDP_LATENCY_US=1000\nREADY=1\n"
 				     "STATUS=the guest runs; RDP answers\n");
 	report_send(&report, &facts);
@@ -77,6 +77,34 @@ static void everything_first_then_changes(void **state)
 	strcpy(facts.freeze_reason, "no room");
 	report_send(&report, &facts);
 	assert_string_equal(heard(), "X_CASEMENT_FREEZE=failed\nX_CASEMENT_FREEZE_REASON=no room\n");
+}
+
+/* It is known before the guest is up; and a casement-guest that comes later knows of no freeze. */
+static void why_it_booted_comes_with_the_start(void **state)
+{
+	struct report report = { .sent = false };
+	struct report_facts facts = { .known = true, .state = GUEST_STARTING, .start_reason = "damaged" };
+
+	(void)state;
+	report_send(&report, &facts);
+	assert_null(strstr(heard(), "START"));
+	facts.start = START_COLD;
+	report_send(&report, &facts);
+	assert_string_equal(heard(), "X_CASEMENT_GUEST_START=cold\nX_CASEMENT_GUEST_START_REASON=damaged\n");
+}
+
+static void of_freezes_only_its_own_are_told(void **state)
+{
+	struct report report = { .sent = false };
+	struct report_facts facts = running;
+
+	(void)state;
+	report_send(&report, &facts);
+	assert_null(strstr(heard(), "X_CASEMENT_FREEZE"));
+	facts.freeze = FREEZE_FAILED;
+	strcpy(facts.freeze_reason, "it is not ready");
+	report_send(&report, &facts);
+	assert_string_equal(heard(), "X_CASEMENT_FREEZE=failed\nX_CASEMENT_FREEZE_REASON=it is not ready\n");
 }
 
 /* What RDP does is not known then. */
@@ -189,6 +217,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(everything_first_then_changes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(why_it_booted_comes_with_the_start, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(of_freezes_only_its_own_are_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_probe_is_not_called_rdp, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_about_the_guest_until_it_is_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(small_differences_of_latency_wake_nobody, set_up, tear_down),

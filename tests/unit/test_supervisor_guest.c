@@ -338,6 +338,20 @@ static void test_rest(void **state)
 	assert_false(f->supervisor.no_children);
 }
 
+/* Whoever waits for a freeze hears of the end of the one that was at it. */
+static void test_freeze_is_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_guest(f);
+	f->supervisor.guest.freeze = FREEZE_RUNNING;
+	dies(f, D, KILLED(SIGKILL));
+	assert_int_equal(f->supervisor.guest.freeze, FREEZE_RUNNING);
+	dies(f, M, KILLED(SIGKILL));
+	assert_int_equal(f->supervisor.guest.freeze, FREEZE_FAILED);
+	assert_string_equal(f->supervisor.guest.freeze_reason, "m ended meanwhile");
+}
+
 static void test_rest_goes(void **state)
 {
 	struct fixture *f = *state;
@@ -482,6 +496,7 @@ int main(void)
 		TEST(test_orphan_is_the_guest),
 		TEST(test_next_guest),
 		TEST(test_rest),
+		TEST(test_freeze_is_lost),
 		TEST(test_rest_goes),
 		TEST(test_rest_with_guest),
 		TEST(test_overall),

@@ -1,5 +1,5 @@
 /*
- * agent.c - as much of QEMU's guest agent as libvirt needs to shut a guest down
+ * agent.c - as much of QEMU's guest agent as libvirt needs to shut a guest down, and to freeze and wake one
  *
  * One JSON object a line, both ways, on the virtio-serial port org.qemu.guest_agent.0. A guest-shutdown that succeeds has
  * no answer: the guest's going away is the answer. Protocol: QEMU's qga/qapi-schema.json.
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PORT_NAME "org.qemu.guest_agent.0"
 
@@ -56,8 +57,21 @@ static long long number_after(const char *line, const char *key)
 	return at ? strtoll(at + strlen(key) + strspn(at + strlen(key), ": "), NULL, 10) : 0;
 }
 
+/** set_clock() - To nanoseconds since 1970 */
+static bool set_clock(long long ns)
+{
+	struct timespec time = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+
+	return ns > 0 && clock_settime(CLOCK_REALTIME, &time) == 0;
+}
+
+/* An entry of what guest-info lists. */
+#define CAN(name) "{\"enabled\": true, \"name\": \"" name "\", \"success-response\": true}, "
+
 enum agent_wish agent_answer(const char *line, char *answer, size_t size)
 {
+	/* It only keeps count: a host that asks for it lets nothing run until it asks for a thaw. */
+	static bool frozen;
 	/* The byte 0xff of a delimited answer tells the host where what it did not read before ends. */
 	bool delimited = strstr(line, "\"guest-sync-delimited\"");
 
@@ -69,9 +83,24 @@ enum agent_wish agent_answer(const char *line, char *answer, size_t size)
 		snprintf(answer, size, "{\"return\": {}}\n");
 	} else if (strstr(line, "\"guest-info\"")) {
 		snprintf(answer, size, "{\"return\": {\"version\": \"casement\", \"supported_commands\": ["
+			 CAN("guest-fsfreeze-freeze") CAN("guest-fsfreeze-thaw") CAN("guest-fsfreeze-status") CAN("guest-set-time")
 			 "{\"enabled\": true, \"name\": \"guest-shutdown\", \"success-response\": false}]}}\n");
 	} else if (strstr(line, "\"guest-shutdown\"")) {
 		return strstr(line, "\"reboot\"") ? AGENT_REBOOT : AGENT_POWER_OFF;
+	} else if (strstr(line, "\"guest-fsfreeze-status\"")) {
+		snprintf(answer, size, "{\"return\": \"%s\"}\n", frozen ? "frozen" : "thawed");
+	} else if (strstr(line, "\"guest-fsfreeze-freeze\"") || strstr(line, "\"guest-fsfreeze-thaw\"")) {
+		bool was = frozen;
+
+		frozen = strstr(line, "\"guest-fsfreeze-freeze\"") != NULL;
+		snprintf(answer, size, "{\"return\": %d}\n", frozen != was);
+		return frozen == was ? AGENT_NOTHING : frozen ? AGENT_FROZEN : AGENT_THAWED;
+	} else if (strstr(line, "\"guest-set-time\"")) {
+		bool set = set_clock(number_after(line, "\"time\""));
+
+		snprintf(answer, size, set ? "{\"return\": {}}\n"
+					   : "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such time\"}}\n");
+		return set ? AGENT_CLOCK_SET : AGENT_NOTHING;
 	} else if (strchr(line, '{')) {
 		snprintf(answer, size, "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"unknown command\"}}\n");
 	}

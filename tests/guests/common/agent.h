@@ -9,6 +9,9 @@ enum agent_wish {
 	AGENT_NOTHING,
 	AGENT_POWER_OFF,
 	AGENT_REBOOT,
+	AGENT_FROZEN,		/* to know that file systems are frozen now, */
+	AGENT_THAWED,		/* are not any more, */
+	AGENT_CLOCK_SET,	/* or that the clock was set: nothing is left to be done */
 };
 
 /** agent_open() - Open the agent's channel, if the machine has one. Return: a descriptor, or -1 */

@@ -74,6 +74,7 @@ struct guest {
 	int consoles[2];
 	int action;		/* what the timer does: reboot(2) command, 'c' for a crash, 0 for nothing */
 	bool deaf;
+	pid_t net;		/* the leader of what gets the guest's address; 0 without */
 	struct source sources[MAX_SOURCES];
 };
 
@@ -224,6 +225,19 @@ static void agent_send(int fd, const char *answer)
 		event("agent: %s", strerror(errno));
 }
 
+/** agent_event() - What the host asked the agent for, as an event */
+static void agent_event(enum agent_wish wish)
+{
+	switch (wish) {
+	case AGENT_NOTHING: break;
+	case AGENT_POWER_OFF: event("agent asked to power off"); break;
+	case AGENT_REBOOT: event("agent asked to reboot"); break;
+	case AGENT_FROZEN: event("file systems frozen"); break;
+	case AGENT_THAWED: event("file systems thawed"); break;
+	case AGENT_CLOCK_SET: event("clock set"); break;
+	}
+}
+
 /** agent() - Answer what the host asks of the guest agent; a hanging guest only reads */
 static void agent(struct source *s)
 {
@@ -237,9 +251,8 @@ static void agent(struct source *s)
 			*newline++ = '\0';
 			enum agent_wish wish = agent_answer((const char *)s->buf, answer, sizeof(answer));
 
-			if (wish != AGENT_NOTHING)
-				event("agent asked to %s", wish == AGENT_REBOOT ? "reboot" : "power off");
-			if (wish != AGENT_NOTHING && !guest.deaf)
+			agent_event(wish);
+			if ((wish == AGENT_POWER_OFF || wish == AGENT_REBOOT) && !guest.deaf)
 				act_soon(wish == AGENT_REBOOT ? RB_AUTOBOOT : RB_POWER_OFF);
 			if (!guest.deaf)
 				agent_send(s->fd, answer);
@@ -308,11 +321,31 @@ static void peer(int fd, char *answer, size_t size)
 	append(answer, size, four);
 }
 
+/** resolve() - Append what the name server that the lease named says of a name; mini alone has the program */
+static void resolve(const char *name, char *answer, size_t size)
+{
+	char command[192], line[256], *address;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "exec /bin/nslookup '%s' 2>&1", name);
+	f = popen(command, "r");
+	/* The first address is the server's own. */
+	for (bool server = true; f && fgets(line, sizeof(line), f);) {
+		line[strcspn(line, "\n")] = '\0';
+		address = strncmp(line, "Address", 7) == 0 ? strpbrk(line, " \t") : NULL;
+		if (address && !server)
+			append(answer, size, address + strspn(address, " \t"));
+		server = server && !address;
+	}
+	if (f)
+		pclose(f);
+}
+
 /** obey() - Carry out one line of the control port and leave the answer in the source's buffer */
 static void obey(struct source *s, const char *verb)
 {
 	char answer[512] = "ok";
-	struct timespec up;
+	struct timespec now;
 
 	if (!strcmp(verb, "poweroff")) {
 		act_soon(RB_POWER_OFF);
@@ -329,9 +362,19 @@ static void obey(struct source *s, const char *verb)
 	} else if (!strcmp(verb, "rdp on") || !strcmp(verb, "rdp off")) {
 		rdp_on(!strcmp(verb, "rdp on"));
 	} else if (!strcmp(verb, "uptime")) {
-		clock_gettime(CLOCK_BOOTTIME, &up);
-		snprintf(answer, sizeof(answer), "ok %lld.%02ld", (long long)up.tv_sec,
-			 up.tv_nsec / 10000000);
+		clock_gettime(CLOCK_BOOTTIME, &now);
+		snprintf(answer, sizeof(answer), "ok %lld.%02ld", (long long)now.tv_sec,
+			 now.tv_nsec / 10000000);
+	} else if (!strcmp(verb, "time")) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		snprintf(answer, sizeof(answer), "ok %lld.%03ld", (long long)now.tv_sec,
+			 now.tv_nsec / 1000000);
+	} else if (!strcmp(verb, "renew")) {
+		/* udhcpc, and the shell around it, which does not care. */
+		if (guest.net <= 0 || kill(-guest.net, SIGUSR1) < 0)
+			snprintf(answer, sizeof(answer), "error %s", strerror(errno));
+	} else if (!strncmp(verb, "resolve ", 8)) {
+		resolve(verb + 8, answer, sizeof(answer));
 	} else {
 		snprintf(answer, sizeof(answer), "error unknown verb");
 	}
@@ -506,12 +549,13 @@ static bool deaf_from_birth(void)
 }
 
 /** start() - Run a command in the background; whoever ends is reaped by the kernel */
-static void start(char *command)
+static pid_t start(char *command)
 {
 	char *argv[] = { command, NULL };
+	pid_t pid = fork();
 
-	if (fork() != 0)
-		return;
+	if (pid != 0)
+		return pid;
 	signal(SIGCHLD, SIG_DFL);
 	setsid();
 	execv(command, argv);
@@ -538,8 +582,12 @@ int main(int argc, char *argv[])
 		serve(UDP, SOCK_DGRAM, PORT_RDP);
 		rdp_on(true);
 	}
-	for (int i = rdp ? 2 : 1; i < argc; i++)
-		start(argv[i]);
+	for (int i = rdp ? 2 : 1; i < argc; i++) {
+		pid_t pid = start(argv[i]);
+
+		if (!strcmp(strrchr(argv[i], '/'), "/net"))
+			guest.net = pid;
+	}
 	for (int agent_tries = AGENT_TRIES;;) {
 		struct epoll_event events[32];
 		int n = epoll_wait(guest.epoll, events, 32, agent_tries > 0 ? AGENT_TRY_MS : -1);
