@@ -2,7 +2,7 @@
 # source tree mounted at /src, read-only, and counts the lines that it prints.
 FROM casement-test-toolchain
 RUN apt-get -q update \
-	&& DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends clang libxml2-utils qemu-utils \
+	&& DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends clang libxml2-utils ovmf qemu-utils \
 	&& useradd --system libvirt-qemu \
 	&& rm -rf /var/lib/apt/lists/*
 CMD ["/src/scripts/check-build"]

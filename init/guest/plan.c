@@ -3,6 +3,7 @@
 #include "init/guest/drives.h"
 #include "init/guest/host.h"
 #include "init/guest/hostdev.h"
+#include "init/guest/nvram.h"
 #include "init/guest/placement.h"
 #include "init/guest/qemu_cache.h"
 #include "lib/log.h"
@@ -204,6 +205,8 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 			result = plan_decide_size(plan, failure);
 		if (result == 0)
 			result = prepare_disks(plan, failure);
+		if (result == 0 && plan->config->guest.firmware == FIRMWARE_UEFI_SECURE)
+			result = nvram_check_secure(plan->storage.nvram, failure);
 		if (result == 0)
 			adopt_frozen(plan);
 		if (result == 0)
