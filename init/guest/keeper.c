@@ -2,6 +2,7 @@
 #include "init/guest/keeper_parts.h"
 
 #include "init/guest/boots.h"
+#include "init/guest/frozen.h"
 #include "init/guest/qemu_log.h"
 #include "lib/log.h"
 
@@ -102,6 +103,7 @@ static void probe_from_now(struct keeper *keeper, bool keep)
 static void watch(struct keeper *keeper)
 {
 	struct boots boots = boots_load(keeper->paths->boots);
+	const char *base = keeper->config->guest.base;
 
 	keeper_start_done(keeper);
 	keeper_found_qemu(keeper);
@@ -117,6 +119,9 @@ static void watch(struct keeper *keeper)
 				   : " runs already",
 		 (int)keeper->qemu.pid);
 	keeper->ready = true;
+	/* A casement-guest that died while it froze the guest has not thawed it. */
+	if (!keeper->created && base && frozen_interrupted(base))
+		keeper->wake_up = true;
 	keeper_install_begin(keeper);
 	if (can_answer(keeper))
 		probe_from_now(keeper, false);

@@ -51,11 +51,11 @@ def layer(container):
 
 
 @contextlib.contextmanager
-def containers(network, image, n, **environment):
+def containers(network, image, n, devices=harness.DEVICES, **environment):
     made = []
     try:
         for _ in range(n):
-            made.append(harness.Container(network, image=image, environment=environment))
+            made.append(harness.Container(network, image=image, devices=devices, environment=environment))
         yield made
     finally:
         for container in made:

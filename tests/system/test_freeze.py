@@ -344,6 +344,13 @@ class InterruptionTest(FreezeTest):
             self.assertEqual(self.guest.wait_exit(), 0, self.guest.logs())
             self.assertIn("exit 0: the guest is frozen", self.guest.logs().splitlines()[-1])
             self.starts("warm")
+        with self.subTest("casement-guest, while the agent has frozen the file systems"):
+            self.guest.wait_event("clock set", 20, 1)
+            thawed = self.guest.events().count("file systems thawed")
+            harness.docker("exec", self.guest.name, "sh", "-c",
+                           "virsh domfsfreeze windows && mkdir /images/windows.qcow2.frozen-90.new && kill -KILL $(pidof casement-guest)")
+            self.guest.wait_event("file systems thawed", 20, thawed + 1)
+            self.guest.wait_ready()
         with self.subTest("casement-guest, while libvirtd writes the state"):
             self.kill_at("state", signal.SIGKILL, "casement-guest")
             self.assertEqual(self.guest.wait_exit(), 12, self.guest.logs())

@@ -74,6 +74,7 @@ struct guest {
 	int consoles[2];
 	int action;		/* what the timer does: reboot(2) command, 'c' for a crash, 0 for nothing */
 	bool deaf;
+	void *filled;		/* the memory of the last `fill` */
 	pid_t net;		/* the leader of what gets the guest's address; 0 without */
 	struct source sources[MAX_SOURCES];
 };
@@ -341,6 +342,23 @@ static void resolve(const char *name, char *answer, size_t size)
 		pclose(f);
 }
 
+/** fill() - Fill megabytes of memory with bytes that cannot be compressed, for good. Return: 0 or -1 */
+static int fill(size_t megabytes)
+{
+	size_t n = (megabytes << 20) / sizeof(uint64_t);
+	uint64_t *words = malloc(n * sizeof(uint64_t)), word = 88172645463325252;
+
+	guest.filled = words;
+	for (size_t i = 0; words && i < n; i++) {
+		/* xorshift64, by George Marsaglia */
+		word ^= word << 13;
+		word ^= word >> 7;
+		word ^= word << 17;
+		words[i] = word;
+	}
+	return words ? 0 : -1;
+}
+
 /** obey() - Carry out one line of the control port and leave the answer in the source's buffer */
 static void obey(struct source *s, const char *verb)
 {
@@ -372,6 +390,9 @@ static void obey(struct source *s, const char *verb)
 	} else if (!strcmp(verb, "renew")) {
 		/* udhcpc, and the shell around it, which does not care. */
 		if (guest.net <= 0 || kill(-guest.net, SIGUSR1) < 0)
+			snprintf(answer, sizeof(answer), "error %s", strerror(errno));
+	} else if (!strncmp(verb, "fill ", 5)) {
+		if (fill(strtoul(verb + 5, NULL, 10)) < 0)
 			snprintf(answer, sizeof(answer), "error %s", strerror(errno));
 	} else if (!strncmp(verb, "resolve ", 8)) {
 		resolve(verb + 8, answer, sizeof(answer));
