@@ -55,6 +55,28 @@ static void show_probe(FILE *out, const json_t *guest, bool coloured)
 	fputc('\n', out);
 }
 
+/** show_start() - How it came up: only where it did not just boot. */
+static void show_start(FILE *out, const json_t *guest)
+{
+	const char *start = text_of(guest, "start"), *reason = text_of(guest, "start_reason");
+
+	if (streq(start, "resumed") || streq(start, "warm"))
+		fprintf(out, ", %s", start);
+	else if (streq(start, "cold") && *reason)
+		fprintf(out, ", cold: %s", reason);
+}
+
+static void show_freeze(FILE *out, const json_t *guest, bool coloured)
+{
+	const char *freeze = text_of(guest, "freeze"), *reason = text_of(guest, "freeze_reason");
+
+	if (!*freeze || streq(freeze, "none"))
+		return;
+	fputs("freeze     ", out);
+	put_state(out, freeze, 0, coloured);
+	fprintf(out, "%s%s\n", *reason ? ": " : "", reason);
+}
+
 static void show_guest(FILE *out, const json_t *status, bool coloured)
 {
 	const json_t *guest = json_object_get(status, "guest");
@@ -66,11 +88,13 @@ static void show_guest(FILE *out, const json_t *status, bool coloured)
 	if (number_of(guest, "pid"))
 		fprintf(out, ", QEMU pid %lld, boot %lld", number_of(guest, "pid"),
 			number_of(guest, "boots"));
+	show_start(out, guest);
 	if (json_object_get(guest, "signal"))
 		fprintf(out, ", QEMU was killed by SIG%s",
 			sigabbrev_np((int)number_of(guest, "signal")));
 	put_reason(out, text_of(guest, "reason"));
 	show_probe(out, guest, coloured);
+	show_freeze(out, guest, coloured);
 	if (!streq(text_of(guest, "stop_phase"), "none"))
 		fprintf(out, "stop       %s\n", text_of(guest, "stop_phase"));
 }

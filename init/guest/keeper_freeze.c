@@ -44,7 +44,9 @@ static const char *refusal(struct keeper *keeper, struct failure *failure)
 		return "it is not ready";
 	if (!keeper->linked || keeper->worker.busy || keeper->wanted != VIRT_NOTHING)
 		return "libvirtd is busy";
-	if (keeper_know_disk(keeper, failure))
+	/* A copy of another file than the one that QEMU has open would not go with the memory. */
+	if (keeper_know_disk(keeper, failure) ||
+	    !keeper_disks_go_with(keeper, sizeof(failure->text), failure->text))
 		return failure->text;
 	if (was_installed_here(keeper))
 		return "it has the CDs of its installation still: restart the container first";
@@ -72,6 +74,9 @@ void keeper_freeze(struct keeper *keeper)
 	if (why) {
 		log_warning("the guest is not frozen: %s", why);
 		set_freeze(keeper, FREEZE_FAILED, why);
+		/* PID 1 takes it for running since it asked: the same words again are news. */
+		keeper->report.last.freeze = FREEZE_RUNNING;
+		keeper->report.last.freeze_reason[0] = '\0';
 		return;
 	}
 	log_info("freezing the guest, for clones");

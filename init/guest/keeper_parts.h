@@ -92,6 +92,10 @@ void keeper_wake_up_if_due(struct keeper *keeper);
  * -1 with @failure filled. Nothing is made: a disk that is not there is not the guest's. */
 int keeper_know_disk(struct keeper *keeper, struct failure *failure);
 
+/** keeper_disks_go_with() - Can it be told later of every disk whether it was changed? If not,
+ * @ret_reason says why. */
+bool keeper_disks_go_with(const struct keeper *keeper, size_t size, char *ret_reason);
+
 /* keeper_freeze.c */
 void keeper_freeze(struct keeper *keeper);
 /** keeper_freezing() - Nothing that is heard of the guest counts. */

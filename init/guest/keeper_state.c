@@ -14,9 +14,10 @@ int keeper_know_disk(struct keeper *keeper, struct failure *failure)
 	return plan_prepare(keeper->plan, failure) ? -1 : 0;
 }
 
-/** disks_go_with() - Can it be told later of every disk whether it was changed? */
-static bool disks_go_with(const struct storage *storage, size_t size, char *ret_reason)
+bool keeper_disks_go_with(const struct keeper *keeper, size_t size, char *ret_reason)
 {
+	const struct storage *storage = &keeper->plan->storage;
+
 	if (state_goes_with(&storage->disk, size, ret_reason))
 		return false;
 	for (size_t i = 0; i < storage->n_drives; i++) {
@@ -37,7 +38,7 @@ void keeper_save(struct keeper *keeper)
 		keeper_not_saved(keeper, failure.text);
 	else if (keeper->evidence.panicked)
 		keeper_not_saved(keeper, "it has crashed");
-	else if (!disks_go_with(&keeper->plan->storage, sizeof(reason), reason))
+	else if (!keeper_disks_go_with(keeper, sizeof(reason), reason))
 		keeper_not_saved(keeper, reason);
 	else
 		keeper->wanted = VIRT_SAVE;
@@ -135,8 +136,8 @@ void keeper_judge_state(struct keeper *keeper)
 		    (state->image && access(state->partial, F_OK) == 0);
 
 	/*
-	 * libvirt saved it, and the rest did not work, or was the business of a casement-guest that
-	 * is gone: off for the sake of a file that is none now.
+	 * libvirt saved it, or froze it, and the rest did not work, or was the business of a
+	 * casement-guest that is gone: off for the sake of a file that is none now.
 	 */
 	if (keeper->evidence.stopped == STOPPED_SAVED && !keeper->evidence.saved && ours)
 		keeper->evidence.destroyed = true;

@@ -37,6 +37,7 @@ REPORTERS = {
     "judge_because": (3, "", ""),
     "keeper_end": (2, "", ""),
     "keeper_not_saved": (1, "", ""),
+    "keeper_not_frozen": (1, "", ""),
 }
 
 # They take a format, too, but what they write is no error: data, a state for the log's reader, files.
@@ -56,7 +57,10 @@ FRAGMENTS = {
     "lib/image.c": "any",
     "image/medium.c": "return",
     "image/member.c": "return",
+    "init/guest/frozen.c": "any",
+    "init/guest/keeper_freeze.c": "return",
     "init/guest/state.c": "return",
+    "init/pid1/supervisor.c": "return",
 }
 
 TOKEN = re.compile(r"""

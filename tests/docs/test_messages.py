@@ -14,6 +14,8 @@ PARTS = {
     "init/guest/virt_events.c": {"ENOSPC", "I/O error",  # the same
                                  # libvirtd is away: …
                                  "it does not answer", "it closed the connection", "the connection broke"},
+    "init/guest/frozen.c": {"disk.qcow2", "nvram.fd", "casement-frozen 1 uuid %36[0-9a-fA-F-] disk %",  # names, manifest
+                             "definition %016d qemu %lu libvirt %lu processor %s address %s"},
     "image/answer_values.c": {'[guest] %s: "%.100s" %s'},  # refuse_value(): its callers' texts
     "image/install.c": {"%s ([guest] %s) %s"},  # medium.c's texts
     "image/box.c": {"%s: %.200s in it %s"},  # give_up(): its callers' texts

@@ -52,8 +52,7 @@ void fake_libvirt_reset(void)
 	failed = false;
 }
 
-/** call() - Note it, wait at the gate, and fail if that is wanted. Return: 0 or -1. */
-static int call(const char *name)
+int fake_libvirt_call(const char *name)
 {
 	static char words[] = "the fake says no";
 	bool wanted;
@@ -159,7 +158,7 @@ virConnect *virConnectOpen(const char *uri)
 {
 	(void)uri;
 	inner.alive = fake.reachable;
-	if (call("open"))
+	if (fake_libvirt_call("open"))
 		return NULL;
 	fake.connections++;
 	return CONNECT;
@@ -270,7 +269,7 @@ int virDomainGetState(virDomain *domain, int *state, int *reason, unsigned flags
 	(void)flags;
 	*state = fake.state;
 	*reason = fake.reason;
-	return call("state");
+	return fake_libvirt_call("state");
 }
 
 char *virDomainGetXMLDesc(virDomain *domain, unsigned flags)
@@ -312,7 +311,7 @@ virDomain *virDomainDefineXMLFlags(virConnect *connect, const char *xml, unsigne
 {
 	(void)connect;
 	snprintf(fake.xml, sizeof(fake.xml), "%s", xml);
-	if (call("define") || !(flags & VIR_DOMAIN_DEFINE_VALIDATE))
+	if (fake_libvirt_call("define") || !(flags & VIR_DOMAIN_DEFINE_VALIDATE))
 		return NULL;
 	fake.defined = true;
 	return DOMAIN;
@@ -321,14 +320,14 @@ virDomain *virDomainDefineXMLFlags(virConnect *connect, const char *xml, unsigne
 int virDomainUndefineFlags(virDomain *domain, unsigned flags)
 {
 	(void)domain;
-	return flags == (VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM) ? call("undefine") : -1;
+	return flags == (VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM) ? fake_libvirt_call("undefine") : -1;
 }
 
 int virDomainCreateWithFlags(virDomain *domain, unsigned flags)
 {
 	(void)domain;
 	(void)flags;
-	if (call("create"))
+	if (fake_libvirt_call("create"))
 		return -1;
 	fake.state = VIR_DOMAIN_RUNNING;
 	return 0;
@@ -337,7 +336,7 @@ int virDomainCreateWithFlags(virDomain *domain, unsigned flags)
 int virDomainShutdownFlags(virDomain *domain, unsigned flags)
 {
 	(void)domain;
-	return call(flags == VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN ? "button" :
+	return fake_libvirt_call(flags == VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN ? "button" :
 		    flags == VIR_DOMAIN_SHUTDOWN_GUEST_AGENT    ? "agent" :
 								  "a shutdown nobody wanted");
 }
@@ -345,42 +344,16 @@ int virDomainShutdownFlags(virDomain *domain, unsigned flags)
 int virDomainResume(virDomain *domain)
 {
 	(void)domain;
-	if (call("resume"))
+	if (fake_libvirt_call("resume"))
 		return -1;
 	fake.state = VIR_DOMAIN_RUNNING;
-	return 0;
-}
-
-int virDomainSaveFlags(virDomain *domain, const char *to, const char *xml, unsigned flags)
-{
-	FILE *file;
-
-	(void)domain;
-	if (call(xml || flags ? "a save nobody wanted" : "save"))
-		return -1;
-	file = fake.no_state ? NULL : fopen(to, "we");
-	if (file) {
-		fputs("memory", file);
-		fclose(file);
-	}
-	return 0;
-}
-
-int virDomainRestoreFlags(virConnect *connect, const char *from, const char *xml, unsigned flags)
-{
-	(void)connect;
-	(void)from;
-	if (call(xml || flags != VIR_DOMAIN_SAVE_PAUSED ? "a restore nobody wanted" : "restore"))
-		return -1;
-	fake.state = VIR_DOMAIN_PAUSED;
-	fake.reason = VIR_DOMAIN_PAUSED_MIGRATION;
 	return 0;
 }
 
 int virDomainSendKey(virDomain *domain, unsigned set, unsigned held, unsigned *keys, int n, unsigned flags)
 {
 	(void)domain;
-	return call(set == VIR_KEYCODE_SET_LINUX && held && n == 1 && keys[0] == 28 && !flags ? "key" : "a key nobody wanted");
+	return fake_libvirt_call(set == VIR_KEYCODE_SET_LINUX && held && n == 1 && keys[0] == 28 && !flags ? "key" : "a key nobody wanted");
 }
 
 int virDomainBlockStats(virDomain *domain, const char *disk, virDomainBlockStatsPtr stats, size_t size)
@@ -395,7 +368,7 @@ int virDomainUpdateDeviceFlags(virDomain *domain, const char *xml, unsigned flag
 {
 	(void)domain;
 	snprintf(fake.xml, sizeof(fake.xml), "%s", xml);
-	if (call(flags == (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE) ? "update" : "an update nobody wanted"))
+	if (fake_libvirt_call(flags == (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE) ? "update" : "an update nobody wanted"))
 		return -1;
 	fake.answers = NULL;
 	return 0;
@@ -405,13 +378,13 @@ int virDomainPMWakeup(virDomain *domain, unsigned flags)
 {
 	(void)domain;
 	(void)flags;
-	return call("wake");
+	return fake_libvirt_call("wake");
 }
 
 int virDomainDestroyFlags(virDomain *domain, unsigned flags)
 {
 	(void)domain;
-	return call(flags == VIR_DOMAIN_DESTROY_GRACEFUL ? "destroy-graceful" : "destroy");
+	return fake_libvirt_call(flags == VIR_DOMAIN_DESTROY_GRACEFUL ? "destroy-graceful" : "destroy");
 }
 
 void virResetLastError(void)

@@ -27,7 +27,8 @@ struct fake_libvirt {
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */
 	const char *fail_call; /* only a call of that name does; NULL: any */
 	const char *break_call; /* a call of that name breaks the connection; NULL: none */
-	char xml[16384]; /* of the last definition, or change */
+	const char *disk; /* of the domain in a saved image */
+	char xml[16384]; /* of the last definition or change, or of the last domain that was loaded with another one */
 	const char *calls[FAKE_CALLS]; /* names, in order; lookups are not among them */
 	unsigned n_calls;
 	unsigned connections;
@@ -37,6 +38,9 @@ extern struct fake_libvirt fake;
 
 /** fake_libvirt_reset() - A fresh libvirtd that knows no domain. */
 void fake_libvirt_reset(void);
+
+/** fake_libvirt_call() - What each of its functions does: note it, wait at the gate, and fail if that is wanted. Return: 0 or -1. */
+int fake_libvirt_call(const char *name);
 
 /** fake_libvirt_entered() - Wait until a gated call is entered, and name it. */
 const char *fake_libvirt_entered(void);

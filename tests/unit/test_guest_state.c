@@ -196,6 +196,55 @@ static void without_a_name_there_is_none(void **unused)
 	assert_int_equal(state_discard(&none), 0);
 }
 
+/* The state of a frozen guest stays where it is, and is nobody's to remove. */
+static void a_frozen_one_is_adopted(void **unused)
+{
+	char frozen[96], image[128];
+	autofree char *found = NULL;
+
+	(void)unused;
+	assert_null(state_frozen(&state));
+	save();
+	assert_null(state_frozen(&state)); /* it is of this guest alone */
+	snprintf(frozen, sizeof(frozen), "%s/frozen-1", directory);
+	snprintf(image, sizeof(image), "%s/state", frozen);
+	assert_int_equal(mkdir(frozen, 0755), 0);
+	put(image, "memory of another");
+	assert_int_equal(state_adopt(&state, frozen, &disk), 0); /* what there was is gone */
+	assert_true(state_pending(&state) && state_loaded(&state));
+	assert_int_equal(state_size(&state), 17);
+	found = state_frozen(&state);
+	assert_string_equal(found, frozen);
+	/* All but the disk is for frozen_fits(), which knows more. */
+	facts.definition++;
+	facts.kvm = true;
+	facts.address.s_addr++;
+	put(base_path, "another base"); /* base_check()'s */
+	assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), 0);
+	put(disk_path, "another disk");
+	expect_refusal("disk was changed");
+	/* Used once, as any other. */
+	assert_int_equal(state_adopt(&state, frozen, &disk), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), 0);
+	expect_refusal("3 attempts");
+	assert_int_equal(state_consume(&state), 0);
+	assert_null(state_frozen(&state));
+	assert_int_equal(state_discard(&state), 0);
+	assert_false(exists(state.image) || exists(state.tries));
+	assert_true(exists(image));
+	unlink(image);
+	assert_int_equal(rmdir(frozen), 0);
+}
+
+static void a_frozen_one_without_its_disk_is_not_adopted(void **unused)
+{
+	(void)unused;
+	unlink(disk_path);
+	assert_int_equal(state_adopt(&state, "/images/frozen-1", &disk), -ENOENT);
+	assert_false(state_pending(&state));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -209,6 +258,8 @@ int main(void)
 		TEST(is_not_tried_for_ever),
 		TEST(the_disk_is_the_one_that_qemu_has_open),
 		TEST(without_a_name_there_is_none),
+		TEST(a_frozen_one_is_adopted),
+		TEST(a_frozen_one_without_its_disk_is_not_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,19 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 	return accept_error ? -1 : __real_accept4(fd, address, length, flags);
 }
 
+/* Whoever asks in these tests is this user. */
+static uid_t peer;
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+	(void)fd;
+	assert_true(level == SOL_SOCKET && name == SO_PEERCRED && *length == sizeof(struct ucred));
+	*(struct ucred *)value = (struct ucred){ .pid = 1, .uid = peer };
+	return 0;
+}
+
 static char guest_name[] = "windows";
 
 static int enter_server(void **state)
@@ -440,6 +453,23 @@ static void test_many(void **state)
 	}
 }
 
+/* It ends the container, so it is not for everybody who may read the status. */
+static void test_freeze(void **state)
+{
+	struct server_fixture *f = *state;
+
+	start_with_guest(f->base);
+	peer = 1000;
+	assert_string_equal(answered(f, say(f, "freeze\n")), "fail freeze: only root may do that\n");
+	did(f->base, "");
+	peer = 0;
+	assert_string_equal(answered(f, say(f, "freeze\n")), "ok\n");
+	did(f->base, "kill m USR2 0");
+	assert_string_equal(answered(f, say(f, "freeze\n")), "fail the guest is being frozen already\n");
+	assert_non_null(strstr(answered(f, say(f, "status\n")), "\"freeze\":\"running\""));
+	did(f->base, "");
+}
+
 int main(void)
 {
 #define SERVER_TEST(test) cmocka_unit_test_setup_teardown(test, enter_server, leave_server)
@@ -449,6 +479,7 @@ int main(void)
 		SERVER_TEST(test_patience),	  SERVER_TEST(test_endless_line),
 		SERVER_TEST(test_gone),		  SERVER_TEST(test_watch),
 		SERVER_TEST(test_slow_watcher),	  SERVER_TEST(test_many),
+		SERVER_TEST(test_freeze),
 	};
 
 	return cmocka_run_group_tests_name("server", tests, NULL, NULL);

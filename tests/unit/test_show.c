@@ -172,6 +172,52 @@ static void test_probe(void **state)
 	shows_probe("\"rdp\":\"unknown\",\"probe\":\"none\",\"probe_state\":\"unknown\",", "");
 }
 
+/* What is shown of a guest with these members, down to the services. */
+static void shows_guest(const char *members, const char *expected)
+{
+	char json[1024], *text = NULL, *begin, *end;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	snprintf(json, sizeof(json),
+		 "{\"version\":\"1\",\"state\":\"ready\",\"reason\":\"\",\"guest\":{\"state\":"
+		 "\"running\",\"reason\":\"\",\"pid\":78,\"boots\":1,\"since_ms\":3000,"
+		 "\"probe\":\"none\",%s\"stop_phase\":\"none\"},\"services\":[]}",
+		 members);
+	assert_int_equal(show_status(out, json, false), 0);
+	fclose(out);
+	begin = strstr(text, "\nguest ") + 1;
+	end = strstr(text, "\nSERVICE");
+	assert_non_null(end);
+	*end = '\0';
+	assert_string_equal(begin, expected);
+	free(text);
+}
+
+#define UP "guest      running for 3 s, QEMU pid 78, boot 1"
+
+static void test_how_it_came_up(void **state)
+{
+	(void)state;
+	shows_guest("", UP "\n"); /* an older casement */
+	shows_guest("\"start\":\"unknown\",\"start_reason\":\"\",", UP "\n");
+	shows_guest("\"start\":\"cold\",\"start_reason\":\"\",", UP "\n");
+	shows_guest("\"start\":\"resumed\",\"start_reason\":\"\",", UP ", resumed\n");
+	shows_guest("\"start\":\"warm\",\"start_reason\":\"\",", UP ", warm\n");
+	shows_guest("\"start\":\"cold\",\"start_reason\":\"its checksum is another one\",",
+		    UP ", cold: its checksum is another one\n");
+}
+
+static void test_freeze(void **state)
+{
+	(void)state;
+	shows_guest("\"freeze\":\"none\",\"freeze_reason\":\"\",", UP "\n");
+	shows_guest("\"freeze\":\"running\",\"freeze_reason\":\"\",", UP "\nfreeze     running\n");
+	shows_guest("\"freeze\":\"failed\",\"freeze_reason\":\"libvirtd is busy\",",
+		    UP "\nfreeze     failed: libvirtd is busy\n");
+}
+
 static void test_no_status(void **state)
 {
 	FILE *out = fopen("/dev/null", "we");
@@ -186,9 +232,10 @@ static void test_no_status(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_amounts),	 cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_forwards), cmocka_unit_test(test_repairs),
-		cmocka_unit_test(test_reload),	 cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_amounts),	       cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_forwards),       cmocka_unit_test(test_repairs),
+		cmocka_unit_test(test_reload),	       cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_how_it_came_up), cmocka_unit_test(test_freeze),
 		cmocka_unit_test(test_no_status),
 	};
 

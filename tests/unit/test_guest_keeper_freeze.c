@@ -1,0 +1,494 @@
+/*
+ * A guest that is frozen, on a fake libvirt and a real event loop, worker thread, signals and files: when it may be, what
+ * becomes of it when something fails, and that the container that was frozen goes on.
+ */
+#include "keeper_scenes.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+static char disk_path[96], base_path[128], link_path[160], frozen_path[160];
+static int disk_fd, notify_fd;
+
+static void run(const char *command)
+{
+	assert_int_equal(system(command), 0);
+}
+
+/* What PID 1 would hear. */
+static int listen_to_reports(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char name[64];
+
+	snprintf(name, sizeof(name), "@casement-freeze-%d", (int)getpid());
+	memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+	setenv("NOTIFY_SOCKET", name, 1);
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return bind(notify_fd, (const struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name)));
+}
+
+/** heard() - Everything since the last time. */
+static const char *heard(void)
+{
+	static char text[16384];
+	size_t used = 0;
+	ssize_t n;
+
+	while ((n = recv(notify_fd, text + used, sizeof(text) - 1 - used, 0)) > 0)
+		used += (size_t)n;
+	text[used] = '\0';
+	return text;
+}
+
+static int set_up(void **state)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 100, .l_len = 1 };
+	char command[512];
+
+	if (fixture_set_up(state))
+		return -1;
+	snprintf(disk_path, sizeof(disk_path), "%s/windows.qcow2", run_directory);
+	snprintf(base_path, sizeof(base_path), "%s/images/windows.qcow2", run_directory);
+	snprintf(link_path, sizeof(link_path), "%s.frozen", base_path);
+	snprintf(frozen_path, sizeof(frozen_path), "%s.frozen-1", base_path);
+	snprintf(command, sizeof(command),
+		 "mkdir %s/images && qemu-img create -q -f qcow2 %s 1M && qemu-img create -q -f qcow2 -b %s -F qcow2 %s",
+		 run_directory, base_path, base_path, disk_path);
+	run(command);
+	fake.disk = disk_path;
+	config.guest.disk = disk_path;
+	config.guest.base = base_path;
+	plan.size.memory = 64;
+	plan.storage.nvram = strdup("/nowhere/VARS");
+	plan.storage.tpm = strdup("/nowhere/TPM");
+	plan.storage.disk.n = 2;
+	free(plan.storage.disk.links[0].path);
+	plan.storage.disk.links[0] = (struct disk_link){ .path = strdup(disk_path), .format = IMAGE_QCOW2 };
+	plan.storage.disk.links[1] = (struct disk_link){ .path = strdup(base_path), .format = IMAGE_QCOW2 };
+	/* QEMU's lock. */
+	disk_fd = open(disk_path, O_RDWR | O_CLOEXEC);
+	if (disk_fd < 0 || fcntl(disk_fd, F_OFD_SETLK, &lock) || listen_to_reports())
+		return -1;
+	return state_init(&plan.state, disk_path);
+}
+
+static int tear_down(void **state)
+{
+	char command[256];
+
+	fake_libvirt_open_gate();
+	if (keeper.config)
+		keeper_clear(&keeper);
+	keeper.config = NULL;
+	close(disk_fd);
+	close(notify_fd);
+	unsetenv("NOTIFY_SOCKET");
+	state_discard(&plan.state);
+	snprintf(command, sizeof(command), "rm -r %s/images; rm -f %s", run_directory, disk_path);
+	run(command);
+	return fixture_tear_down(state);
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* No port answers in this test. */
+static void be_ready(void)
+{
+	boot();
+	keeper.health.state = RDP_ANSWERING;
+	heard();
+}
+
+static void expect_refusal(const char *words)
+{
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	if (!strstr(keeper.freeze_reason, words))
+		fail_msg("\"%s\" instead of \"%s\"", keeper.freeze_reason, words);
+	assert_null(strstr(fake_libvirt_calls(), "save"));
+	assert_false(keeper.ended);
+	keeper.freeze = FREEZE_NONE;
+}
+
+static void a_guest_that_is_not_ready_is_not_frozen(void **state)
+{
+	(void)state;
+	begin();
+	expect_refusal("it is not ready");
+	UNTIL(keeper.life == LIFE_CREATING || keeper.life == LIFE_BOOTING);
+	fake_libvirt_event(VIR_DOMAIN_EVENT_STARTED, 0);
+	UNTIL(keeper.life == LIFE_BOOTING && !keeper.worker.busy);
+	expect_refusal("it is not ready");
+	fake_libvirt_agent_event(true);
+	UNTIL(keeper.life == LIFE_RUNNING);
+	keeper.health.state = RDP_OPEN;
+	expect_refusal("it is not ready");
+	keeper.health.state = RDP_CLOSED;
+	expect_refusal("it is not ready");
+}
+
+static void what_cannot_be_shared_is_not_frozen(void **state)
+{
+	(void)state;
+	be_ready();
+	config.devices[0] = (struct device_config){ .as = DEVICE_CDROM };
+	config.devices[1] = (struct device_config){ .as = DEVICE_DISK };
+	config.n_devices = 2;
+	expect_refusal("writes to more disks than its own");
+	config.n_devices = 0;
+	plan.verbatim = strdup("<domain/>");
+	expect_refusal("its domain is one of your own");
+	free(plan.verbatim);
+	plan.verbatim = NULL;
+	plan.storage.n_drives = 1; /* of no section: the container has installed it */
+	plan.storage.drives[0].readonly = true;
+	expect_refusal("it has the CDs of its installation still");
+	plan.storage.n_drives = 0;
+}
+
+static void without_libvirtd_it_is_not_frozen(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.reachable = false;
+	fake_libvirt_hang_up();
+	UNTIL(!keeper.linked);
+	expect_refusal("libvirtd is busy");
+}
+
+static void a_guest_that_is_being_stopped_is_not_frozen(void **state)
+{
+	(void)state;
+	be_ready();
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.stop.requested);
+	expect_refusal("it is being stopped");
+}
+
+/* The memory would be of one disk and the copy of another. */
+static void a_replaced_disk_is_not_frozen(void **state)
+{
+	(void)state;
+	be_ready();
+	unlink(disk_path);
+	close(disk_fd);
+	disk_fd = open(disk_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	expect_refusal("is not the file that QEMU has open");
+}
+
+/* PID 1 takes it for running as soon as it has asked. */
+static void the_same_refusal_is_said_again(void **state)
+{
+	(void)state;
+	be_ready();
+	plan.verbatim = strdup("<domain/>");
+	for (int i = 0; i < 2; i++) {
+		int64_t deadline = now_ms() + 5000;
+		bool said = false;
+
+		send_signal(SIGUSR2, 0);
+		while (!said && now_ms() < deadline) {
+			const char *text;
+
+			virEventRunDefaultImpl();
+			text = heard();
+			said = strstr(text, "X_CASEMENT_FREEZE=failed\n") &&
+			       strstr(text, "X_CASEMENT_FREEZE_REASON=its domain is one of your own");
+		}
+		assert_true(said);
+	}
+	free(plan.verbatim);
+	plan.verbatim = NULL;
+}
+
+static void is_frozen_and_that_is_the_end(void **state)
+{
+	const char *text;
+
+	(void)state;
+	be_ready();
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_non_null(strstr(keeper.last_words, frozen_path));
+	assert_non_null(strstr(fake_libvirt_calls(), "fsfreeze save-running"));
+	assert_null(strstr(fake_libvirt_calls(), "restore"));
+	assert_true(exists(link_path) && state_pending(&plan.state));
+	text = heard();
+	assert_non_null(strstr(text, "X_CASEMENT_FREEZE=running\n"));
+	assert_non_null(strstr(text, "STATUS=the guest is being frozen\n"));
+	assert_non_null(strstr(text, "X_CASEMENT_FREEZE=done\n"));
+}
+
+static void without_an_agent_it_is_frozen_as_well(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.fail = VIR_ERR_AGENT_UNRESPONSIVE;
+	fake.fail_call = "fsfreeze";
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+}
+
+/* Its end, which libvirtd, the kernel and PID 1 tell, is none. */
+static void what_happens_meanwhile_is_not_heard(void **state)
+{
+	pid_t pid = start_qemu(false);
+
+	(void)state;
+	be_ready();
+	fake.gated_call = "save-running";
+	fake.gated = true;
+	send_signal(SIGUSR2, 0);
+	send_signal(SIGUSR2, 0); /* once is enough */
+	UNTIL(keeper_freezing(&keeper) && keeper.worker.busy);
+	assert_string_equal(fake_libvirt_entered(), "save-running");
+	fake_libvirt_event(VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED);
+	fake_libvirt_event(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SAVED);
+	kill(pid, SIGKILL);
+	reap(pid, SIGKILL);
+	for (int i = 0; i < 10; i++)
+		virEventRunDefaultImpl();
+	assert_int_equal(keeper.life, LIFE_RUNNING);
+	assert_false(keeper.ended);
+	fake_libvirt_open_gate();
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_true(exists(link_path));
+}
+
+static void expect_to_go_on(const char *why)
+{
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED && !keeper.worker.busy && keeper.wanted == VIRT_NOTHING);
+	if (!strstr(keeper.freeze_reason, why))
+		fail_msg("\"%s\" instead of \"%s\"", keeper.freeze_reason, why);
+	assert_int_equal(keeper.life, LIFE_RUNNING);
+	assert_false(keeper.ended || exists(link_path) || exists(frozen_path) || state_pending(&plan.state));
+}
+
+static void a_guest_that_cannot_be_saved_goes_on(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.fail = VIR_ERR_OPERATION_FAILED;
+	fake.fail_call = "save-running";
+	expect_to_go_on("the fake says no");
+	/* It was never off, and writes again. */
+	assert_non_null(strstr(fake_libvirt_calls(), "fsfreeze save-running fsthaw state"));
+	/* And may be asked again. */
+	keeper.health.state = RDP_ANSWERING;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_true(exists(link_path));
+}
+
+static void without_room_nothing_is_begun(void **state)
+{
+	(void)state;
+	plan.size.memory = 4096;
+	be_ready();
+	expect_to_go_on("MiB are needed");
+	assert_null(strstr(fake_libvirt_calls(), "save"));
+}
+
+/* Off, and loaded again from what was just saved. */
+static void a_guest_that_cannot_be_copied_goes_on(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.no_state = true; /* so the manifest cannot be written */
+	expect_to_go_on("cannot be completed");
+	assert_non_null(strstr(fake_libvirt_calls(), "save-running restore-running fsthaw state"));
+}
+
+static void one_that_cannot_go_on_is_an_end(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.no_state = true;
+	fake.fail = VIR_ERR_OPERATION_FAILED;
+	fake.fail_call = "restore-running";
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.freeze, FREEZE_FAILED);
+	assert_non_null(strstr(keeper.freeze_reason, "; and it cannot go on: the fake says no"));
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_DESTROYED);
+}
+
+static void libvirtd_dies_in_the_middle(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.break_call = "save-running";
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	/* The next one says that it still runs. */
+	UNTIL(keeper.linked && !keeper.worker.busy);
+	assert_int_equal(keeper.life, LIFE_RUNNING);
+	assert_false(keeper.ended || exists(link_path));
+}
+
+static void a_stop_in_the_middle_waits_for_it(bool fails)
+{
+	be_ready();
+	fake.gated_call = "save-running";
+	fake.gated = true;
+	if (fails) {
+		fake.fail = VIR_ERR_OPERATION_FAILED;
+		fake.fail_call = "save-running";
+	}
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper_freezing(&keeper) && keeper.worker.busy);
+	assert_string_equal(fake_libvirt_entered(), "save-running");
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.stop.requested);
+	for (int i = 0; i < 5; i++)
+		virEventRunDefaultImpl();
+	assert_false(keeper.ended);
+	fake_libvirt_open_gate();
+}
+
+static void a_stop_in_the_middle_ends_with_it(void **state)
+{
+	(void)state;
+	a_stop_in_the_middle_waits_for_it(false);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_true(exists(link_path));
+}
+
+static void a_stop_goes_on_when_it_fails(void **state)
+{
+	(void)state;
+	a_stop_in_the_middle_waits_for_it(true);
+	UNTIL(strstr(fake_libvirt_calls(), "button"));
+	power_off();
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_int_equal(keeper.freeze, FREEZE_FAILED);
+}
+
+/* Another container of the same disk, or the same one again. */
+static void start_again(void)
+{
+	keeper_clear(&keeper);
+	unlink(boots_path);
+	fake_libvirt_reset();
+	fake.disk = disk_path;
+	begin();
+}
+
+static void freeze(void)
+{
+	be_ready();
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+}
+
+static void the_frozen_one_goes_on_and_its_agent_is_told(void **state)
+{
+	(void)state;
+	freeze();
+	heard();
+	start_again();
+	UNTIL(keeper.life == LIFE_BOOTING);
+	assert_non_null(strstr(fake_libvirt_calls(), "open define restore-rebased resume"));
+	assert_non_null(strstr(fake.xml, base_path)); /* the images of here */
+	assert_true(keeper.warm && keeper.restored && keeper.ready);
+	assert_false(state_pending(&plan.state));
+	UNTIL(keeper.wanted == VIRT_NOTHING && !keeper.worker.busy);
+	assert_null(strstr(fake_libvirt_calls(), "set-time"));
+	fake_libvirt_agent_event(true);
+	UNTIL(strstr(fake_libvirt_calls(), "fsthaw set-time"));
+	UNTIL(!keeper.worker.busy);
+	assert_non_null(strstr(heard(), "X_CASEMENT_GUEST_START=warm\n"));
+	assert_true(exists(link_path)); /* of the shared part nothing is used up */
+}
+
+static void expect_cold(const char *why)
+{
+	heard();
+	start_again();
+	UNTIL(keeper.life == LIFE_BOOTING);
+	UNTIL(strstr(fake_libvirt_calls(), "create"));
+	if (!strstr(keeper.cold, why))
+		fail_msg("\"%s\" instead of \"%s\"", keeper.cold, why);
+	assert_false(keeper.restored || state_pending(&plan.state));
+	assert_null(strstr(fake_libvirt_calls(), "resume"));
+	UNTIL(!keeper.worker.busy);
+	assert_non_null(strstr(heard(), "X_CASEMENT_GUEST_START=cold\n"));
+}
+
+static void another_machine_boots(void **state)
+{
+	(void)state;
+	freeze();
+	plan.size.cpus = 2;
+	expect_cold("the guest's configuration is another one");
+	assert_null(strstr(fake_libvirt_calls(), "restore"));
+}
+
+/* It is loaded while it is read; and destroyed, because it has never run. */
+static void a_damaged_state_boots(void **state)
+{
+	char path[200];
+	int fd;
+
+	(void)state;
+	freeze();
+	snprintf(path, sizeof(path), "%s/state", frozen_path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "M", 1, 0), 1);
+	close(fd);
+	expect_cold("is damaged: its checksum is another one");
+	assert_non_null(strstr(fake_libvirt_calls(), "restore-rebased destroy create"));
+}
+
+static void a_changed_disk_boots(void **state)
+{
+	(void)state;
+	freeze();
+	assert_int_equal(pwrite(disk_fd, "x", 1, 0), 1);
+	expect_cold("the disk was changed");
+	assert_null(strstr(fake_libvirt_calls(), "restore"));
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_guest_that_is_not_ready_is_not_frozen),
+		TEST(what_cannot_be_shared_is_not_frozen),
+		TEST(without_libvirtd_it_is_not_frozen),
+		TEST(a_guest_that_is_being_stopped_is_not_frozen),
+		TEST(a_replaced_disk_is_not_frozen),
+		TEST(the_same_refusal_is_said_again),
+		TEST(is_frozen_and_that_is_the_end),
+		TEST(without_an_agent_it_is_frozen_as_well),
+		TEST(what_happens_meanwhile_is_not_heard),
+		TEST(a_guest_that_cannot_be_saved_goes_on),
+		TEST(without_room_nothing_is_begun),
+		TEST(a_guest_that_cannot_be_copied_goes_on),
+		TEST(one_that_cannot_go_on_is_an_end),
+		TEST(libvirtd_dies_in_the_middle),
+		TEST(a_stop_in_the_middle_ends_with_it),
+		TEST(a_stop_goes_on_when_it_fails),
+		TEST(the_frozen_one_goes_on_and_its_agent_is_told),
+		TEST(another_machine_boots),
+		TEST(a_damaged_state_boots),
+		TEST(a_changed_disk_boots),
+	};
+
+	return fixture_main(tests, ARRAY_SIZE(tests));
+}
