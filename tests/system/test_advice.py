@@ -30,7 +30,7 @@ def remedies():
 def commands():
     """The programs that somebody is told to run in the container."""
     found = {words[0] for words in map(str.split, remedies())
-             if words[0] in ALONE or len(words) > 1 and re.fullmatch(r"[a-z][\w.:-]+", words[0])}
+             if words[0] in ALONE or len(words) > 1 and words[1] != "=" and re.fullmatch(r"[a-z][\w.:-]+", words[0])}
     found -= ELSEWHERE | NO_COMMANDS
     for path in documents.markdown():
         # docker exec [OPTION...] NAME PROGRAM
