@@ -131,7 +131,7 @@ void config_text_all(const char *file, config_text_fn *take, void *context)
 /* In a copy before each text; the path, with a zero byte, and the text follow. */
 struct record {
 	int error;
-	bool required;
+	int required; /* a byte that is neither 0 nor 1 would be no bool */
 	size_t path_size;
 	size_t length;
 };
@@ -200,7 +200,7 @@ static int next_record(const char **at, const char *end, struct config_text *ret
 		.data = *at + record.path_size,
 		.length = record.length,
 		.error = record.error,
-		.required = record.required,
+		.required = record.required != 0,
 	};
 	*at += record.path_size + record.length;
 	return 1;

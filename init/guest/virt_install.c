@@ -57,8 +57,9 @@ int virt_eject_answers(virDomain *domain, const struct plan *plan)
 		 "bus='sata'/><readonly/></disk>",
 		 target);
 	/* By force: a guest may have locked the drive. */
-	return virDomainUpdateDeviceFlags(
-		       domain, xml, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE) < 0
+	return virDomainUpdateDeviceFlags(domain, xml,
+					  (unsigned)VIR_DOMAIN_AFFECT_LIVE |
+						  (unsigned)VIR_DOMAIN_DEVICE_MODIFY_FORCE) < 0
 		       ? -EIO
 		       : 0;
 }

@@ -19,7 +19,7 @@ static void write_variable(uint8_t state, const char *name)
 {
 	static const uint8_t guid[] = { 0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11,
 					0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c };
-	uint8_t bytes[100 + 60 + 16] = { 0 };
+	uint8_t bytes[100 + 60 + 32] = { 0 };
 	FILE *file = fopen(path, "w");
 
 	assert_non_null(file);
