@@ -17,7 +17,7 @@ MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
 GUEST = script("m", "trap 15 0 0 guest 0 pause -- notify "
                "READY=1|X_CASEMENT_GUEST_ADDRESS=192.168.121.68|X_CASEMENT_RDP=answering|X_CASEMENT_BOOTS=1|STATUS=fine pause",
                type="notify", main="yes")
-UNKNOWN = "fail unknown verb: use status, health, ready, watch or metrics\n"
+UNKNOWN = "fail unknown verb: use status, health, ready, watch, metrics or freeze\n"
 
 
 class Answers(Case):
@@ -34,7 +34,8 @@ class Answers(Case):
         self.assertEqual(status["guest"] | {"since_ms": 0, "pid": 0},
                          {"name": "windows", "state": "running", "reason": "", "address": "192.168.121.68", "pid": 0,
                           "rdp": "answering", "boots": 1, "since_ms": 0, "rdp_latency_us": 0, "stop_phase": "none",
-                          "probe": "rdp", "probe_state": "answering"})
+                          "probe": "rdp", "probe_state": "answering", "start": "unknown", "start_reason": "", "cpu": "",
+                          "freeze": "none", "freeze_reason": ""})
         # Those that are configured are shown once somebody says that they are in force: test_network.py.
         self.assertEqual((status["forwards"], status["network"], status["reload"]["result"]), ([], {"repairs": 0}, "none"))
         self.assertEqual([(entry["name"], entry["state"], entry["status"]) for entry in status["services"]],
