@@ -58,7 +58,8 @@ class FreezeTest(harness.SystemTest):
     @classmethod
     def freeze(cls, container):
         """Freeze a ready guest; the end of the container is awaited. What casementctl prints."""
-        said = harness.docker("exec", container.name, "timeout", "60", "casementctl", "freeze", timeout=90)
+        # The container's end may cut docker exec off (137) after casementctl has heard that all is well, or before.
+        said = harness.docker("exec", container.name, "timeout", "60", "casementctl", "freeze", timeout=90, check=False)
         code = container.wait_exit(30)
         if code:
             raise AssertionError(f"exit code {code}\n{container.logs()}")

@@ -368,7 +368,7 @@ int virDomainUpdateDeviceFlags(virDomain *domain, const char *xml, unsigned flag
 {
 	(void)domain;
 	snprintf(fake.xml, sizeof(fake.xml), "%s", xml);
-	if (fake_libvirt_call(flags == (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_DEVICE_MODIFY_FORCE) ? "update" : "an update nobody wanted"))
+	if (fake_libvirt_call(flags == ((unsigned)VIR_DOMAIN_AFFECT_LIVE | (unsigned)VIR_DOMAIN_DEVICE_MODIFY_FORCE) ? "update" : "an update nobody wanted"))
 		return -1;
 	fake.answers = NULL;
 	return 0;
