@@ -56,6 +56,9 @@ int server_open(struct server *server, const char *path, int epoll_fd)
 
 static void drop_client(struct server *server, struct client *client)
 {
+	/* A child that has not become its program yet has a copy: the answer's end must not wait
+	 * for it. */
+	shutdown(client->fd, SHUT_RDWR);
 	loop_close(server->epoll_fd, client->fd);
 	*client = (struct client){ .fd = -1 };
 	server->n_clients--;

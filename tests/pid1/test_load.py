@@ -186,6 +186,21 @@ class Unborn(Case):
             self.wait_held(pid1)
         self.check(pid1)
 
+    def test_answer(self):
+        """A client that was there when the child was made is told that the answer is complete."""
+        fifo = self.fifo()
+        pid1 = self.start_held(MAIN, script("gate", f"await {fifo} exit 0", type="oneshot", start_timeout="500h"), after="gate")
+        pid1.wait_state("m", "ready")
+        with pid1.connect() as client, pid1.connect() as watcher:
+            watcher.sendall(b"watch\n")
+            watcher.recv(1)  # so the first one has been accepted, too
+            release(fifo)
+            while b'"name":"held","state":"starting"' not in watcher.recv(1 << 20):
+                pass
+            client.sendall(b"health\n")
+            self.assertEqual(read_all(client), b"ok\n")
+        self.check(pid1)
+
 
 class Flood(Case):
     """All of it at once, and without an end."""
