@@ -94,10 +94,30 @@ int frozen_begin(const char *base, struct frozen *ret_frozen, size_t size, char 
 	return 0;
 }
 
-/** is_beside() - Is an image in the directory of @base, or below it? */
-static bool is_beside(const char *path, const char *base)
+/** mount_of() - The number of the mount that a file is on; 0: the kernel does not say. */
+static uint64_t mount_of(const char *path)
 {
-	return strncmp(path, base, (size_t)(strrchr(base, '/') + 1 - base)) == 0;
+	struct statx status;
+
+	if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &status) || !(status.stx_mask & STATX_MNT_ID))
+		return 0;
+	return status.stx_mnt_id;
+}
+
+/**
+ * is_in_image() - Are all images below the disk where the frozen guest will be, beside @base and on
+ * no mount of their own, which this container has and a clone need not have?
+ */
+static bool is_in_image(const struct disk *disk, const char *base, const char *directory)
+{
+	size_t length = (size_t)(strrchr(base, '/') + 1 - base);
+
+	for (size_t i = 1; i < disk->n; i++) {
+		if (strncmp(disk->links[i].path, base, length) != 0 ||
+		    mount_of(disk->links[i].path) != mount_of(directory))
+			return false;
+	}
+	return disk->n > 1;
 }
 
 /** format_word() - For an argument vector. */
@@ -115,7 +135,7 @@ static int seal_disk(const struct frozen *frozen, const char *base, const struct
 		     size_t size, char *ret_reason)
 {
 	const struct disk_link *top = &disk->links[0], *below = &disk->links[1];
-	bool layer = disk->n > 1 && is_beside(below->path, base);
+	bool layer = is_in_image(disk, base, frozen->directory);
 	char *whole[] = { (char[]){ QEMU_IMG },
 			  (char[]){ "convert" },
 			  (char[]){ "-f" },

@@ -370,6 +370,19 @@ class InterruptionTest(FreezeTest):
         self.assertIn("No errors", harness.docker("exec", self.guest.name, "qemu-img", "check", "-U", "/storage/windows.qcow2"))
 
 
+class MountedBaseTest(FreezeTest):
+    def test_mounted_base(self):
+        """A base that is mounted is not in the image that a commit makes: the frozen disk has all of it."""
+        base = harness.guest_image("mini")
+        original = self.shared(None, options=("-v", f"{base}:/images/windows.qcow2:ro"))
+        original.wait_ready()
+        uptime = uptime_of(original)
+        self.freeze(original)
+        clone = self.clone(self.commit(original)).start()
+        self.assert_warm(clone, uptime)
+        self.assertEqual(clone.stop(), 0, clone.logs())
+
+
 class FirmwareTest(FreezeTest):
     environment = {"CASEMENT_GUEST_FIRMWARE": "uefi", "CASEMENT_GUEST_TPM": "yes"}
 
