@@ -136,7 +136,8 @@ int source_kind_of(const uint8_t *head, size_t n, const uint8_t *tail, uint64_t 
 		   const char *name, enum source_kind *ret_kind, const char **ret_format,
 		   struct failure *failure)
 {
-	bool fixed_vhd = size > SECTOR && memcmp(tail, "conectix", 8) == 0;
+	const char *reason;
+	bool fixed_vhd = size > SECTOR && image_check_tail(tail, &reason) != 0;
 
 	*ret_kind = SOURCE_FOREIGN;
 	switch (image_kind(head, n)) {

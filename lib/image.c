@@ -232,6 +232,17 @@ int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *r
 	return 0;
 }
 
+int image_check_tail(const uint8_t *tail, const char **ret_reason)
+{
+	/* A dynamic one begins with a copy of its footer. */
+	int found = find_refused(tail, IMAGE_TAIL_SIZE);
+
+	if (found < 0 || refused[found].kind != IMAGE_KIND_VHD)
+		return 0;
+	*ret_reason = refused[found].reason;
+	return -EMEDIUMTYPE;
+}
+
 const char *image_format_name(enum image_format format)
 {
 	return format == IMAGE_QCOW2 ? "qcow2" : "raw";

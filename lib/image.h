@@ -10,6 +10,7 @@
  * shorter.
  */
 #define IMAGE_HEAD_SIZE 65536
+#define IMAGE_TAIL_SIZE 512 /* bytes of its end that image_check_tail() wants to see */
 #define IMAGE_NAME_MAX 1024 /* of a qcow2's backing file, by its specification */
 
 enum image_format { IMAGE_RAW, IMAGE_QCOW2 };
@@ -50,6 +51,17 @@ struct image {
  */
 int image_identify(const uint8_t *head, size_t n, uint64_t size, struct image *ret_image,
 		   const char **ret_reason);
+
+/**
+ * image_check_tail() - Is what begins like a raw disk a fixed VHD? That is a disk with a footer
+ * behind it ("Virtual Hard Disk Image Format Specification", Microsoft 2006, Hard Disk Footer
+ * Format), of which QEMU would make part of the guest's disk.
+ * @tail: the last IMAGE_TAIL_SIZE bytes
+ * @ret_reason: as for image_identify()
+ *
+ * Return: 0 if not, or -EMEDIUMTYPE.
+ */
+int image_check_tail(const uint8_t *tail, const char **ret_reason);
 
 /** image_kind() - What the first @n bytes of a file say that it is. */
 enum image_kind image_kind(const uint8_t *head, size_t n);

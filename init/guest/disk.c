@@ -122,14 +122,30 @@ static bool is_importable(const uint8_t *head, size_t n)
 	case IMAGE_KIND_VHD:
 	case IMAGE_KIND_VDI:
 	case IMAGE_KIND_GZIP:
-	case IMAGE_KIND_TAR: return true;
-	case IMAGE_KIND_UNKNOWN:
+	case IMAGE_KIND_TAR:
+	case IMAGE_KIND_UNKNOWN: return true; /* a fixed VHD */
 	case IMAGE_KIND_QCOW2:
 	case IMAGE_KIND_VMDK_TEXT:
 	case IMAGE_KIND_ISO:
 	case IMAGE_KIND_OTHER: break;
 	}
 	return false;
+}
+
+/** identify() - image_identify() of an open file, of which @head has the first @n bytes. */
+static int identify(int fd, const uint8_t *head, size_t n, uint64_t size, struct image *ret_image,
+		    const char **ret_reason)
+{
+	uint8_t tail[IMAGE_TAIL_SIZE];
+	int result = image_identify(head, n, size, ret_image, ret_reason);
+
+	if (result || ret_image->format != IMAGE_RAW || size < sizeof(tail))
+		return result;
+	if (pread(fd, tail, sizeof(tail), (off_t)(size - sizeof(tail))) != sizeof(tail)) {
+		*ret_reason = "cannot be read to its end";
+		return -EIO;
+	}
+	return image_check_tail(tail, ret_reason);
 }
 
 /** look_at() - Open one image and read its header. */
@@ -155,8 +171,9 @@ static int look_at(const struct look *look, struct disk *disk, struct image *ret
 	n = pread(fd, head, IMAGE_HEAD_SIZE, 0);
 	if (n < 0)
 		return refuse(look, -errno, "cannot be read: %s", strerror(errno));
-	result = image_identify(head, (size_t)n, size, ret_image, &reason);
-	if (result && streq(look->key, "[guest] source") && is_importable(head, (size_t)n))
+	result = identify(fd, head, (size_t)n, size, ret_image, &reason);
+	if (result == -EMEDIUMTYPE && streq(look->key, "[guest] source") &&
+	    is_importable(head, (size_t)n))
 		return refuse(look, result,
 			      "is neither qcow2 nor raw, so it cannot be used in place: without "
 			      "[guest] in-place it is imported");

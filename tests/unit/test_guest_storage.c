@@ -312,6 +312,19 @@ static void a_source_is_used_in_place(void **state)
 	assert_int_equal(prepare(), 0);
 	assert_untouched(disk_path, &before);
 	assert_int_equal(storage.disk.n, 1);
+	assert_int_equal(unlink(disk_path), 0);
+	assert_int_equal(run("/usr/bin/qemu-img", "create", "-q", "-f", "vpc", "-o", "subformat=fixed", disk_path, "8M", NULL), 0);
+	before = look(disk_path);
+	expect_refusal("without [guest] in-place it is imported");
+	assert_untouched(disk_path, &before);
+}
+
+/* QEMU would take its footer for the guest's last sector. */
+static void a_fixed_vhd_is_no_raw_disk(void **state)
+{
+	(void)state;
+	assert_int_equal(run("/usr/bin/qemu-img", "create", "-q", "-f", "vpc", "-o", "subformat=fixed", disk_path, "8M", NULL), 0);
+	expect_refusal("is a VHD image");
 }
 
 static void a_disk_that_its_owner_cannot_write_is_refused(void **state)
@@ -404,6 +417,7 @@ int main(void)
 		TEST(the_uuid_stays),
 		TEST(a_broken_uuid_is_not_replaced),
 		TEST(a_raw_disk_does_not_turn_into_qcow2),
+		TEST(a_fixed_vhd_is_no_raw_disk),
 		TEST(refuses_what_is_no_disk),
 		TEST(a_source_is_used_in_place),
 		TEST(a_disk_that_its_owner_cannot_write_is_refused),
