@@ -35,7 +35,7 @@ class BridgeNetfilter(lab.Lab):
         self.serve(GUEST, "0.0.0.0", 8080)
         self.assertEqual(self.ask_tcp(NEIGHBOUR, GUEST4, 8080), (GUEST, 8080, NEIGHBOUR4))
         handle = next(line.split()[-1] for line in self.net.exec(
-            CONTAINER, "nft", "-a", "list", "chain", "inet", "casement", "to_guest").splitlines() if "iifname" in line)
+            CONTAINER, "nft", "-a", "list", "chain", "inet", "casement", "to_guest").splitlines() if "iifname" in line and "accept" in line)
         self.net.exec(CONTAINER, "nft", "delete", "rule", "inet", "casement", "to_guest", "handle", handle)
         self.assert_silent(self.ask_tcp, NEIGHBOUR, GUEST4, 8080)
 

@@ -180,7 +180,7 @@ class Run(lab.Lab):
         """Every kind of change is noticed: a rule, its place, a set, an element, a chain's policy, sleep."""
         table = "inet casement"
         listed = self.net.exec(CONTAINER, "nft", "-a", "list", "table", "inet", "casement")
-        handle = re.search(r"ct status dnat accept # handle (\d+)", listed)[1]
+        handle = re.search(r"ct state established,related accept # handle (\d+)", listed)[1]
         for commands in (
                 [f"delete rule {table} to_guest handle {handle}"],
                 [f"add rule {table} to_guest accept"],
