@@ -214,10 +214,12 @@ def connect_round(bench, values, number):
 def softirq_seconds():
     """What the kernel's own threads for packets have used of the cores, which iperf3 does not see."""
     seconds = 0.0
-    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+    for process in os.listdir("/proc"):
+        # Not glob(): it fails when a process ends in the meantime.
         with contextlib.suppress(OSError):
-            if comm.read_text(encoding="utf-8").startswith("ksoftirqd/"):
-                seconds += int(comm.with_name("schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
+            directory = pathlib.Path("/proc", process)
+            if directory.joinpath("comm").read_text(encoding="utf-8").startswith("ksoftirqd/"):
+                seconds += int(directory.joinpath("schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
     return seconds
 
 
