@@ -46,6 +46,12 @@ void attr_index_nested(const struct nlattr *outer, const struct nlattr *table[],
 		index_all(NULL, 0, table, n);
 }
 
+uint8_t attr_u8(const struct nlattr *attr, uint8_t otherwise)
+{
+	return attr && mnl_attr_validate(attr, MNL_TYPE_U8) == 0 ? mnl_attr_get_u8(attr)
+								 : otherwise;
+}
+
 uint32_t attr_u32(const struct nlattr *attr, uint32_t otherwise)
 {
 	return attr && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr)

@@ -32,6 +32,9 @@ void attr_index(const struct nlmsghdr *message, size_t header, const struct nlat
 /** attr_index_nested() - The same for the attributes in @outer; NULL has none. */
 void attr_index_nested(const struct nlattr *outer, const struct nlattr *table[], size_t n);
 
+/** attr_u8() - The byte in @attr, or @otherwise if @attr is NULL or no byte. */
+uint8_t attr_u8(const struct nlattr *attr, uint8_t otherwise);
+
 /** attr_u32() - The number in @attr, or @otherwise if @attr is NULL or no number. */
 uint32_t attr_u32(const struct nlattr *attr, uint32_t otherwise);
 

@@ -1,7 +1,7 @@
 /*
  * The library's face: each public function in the order of its steps. A handle is two sockets, kept
  * open: closing a socket that replaced a table costs the kernel milliseconds. Whoever wants to hear
- * of others' changes has a third one.
+ * of others' changes has a third one, and of devices a fourth.
  */
 #include "netfw/netfw.h"
 
@@ -9,6 +9,7 @@
 #include "netfw/conntrack.h"
 #include "netfw/error.h"
 #include "netfw/link.h"
+#include "netfw/ports.h"
 #include "netfw/table.h"
 #include "netfw/transact.h"
 #include "netfw/watch.h"
@@ -20,6 +21,7 @@ struct netfw {
 	struct talk filter;
 	struct table table;
 	struct watch watch;
+	struct talk port_news;
 	bool missed; /* somebody changed the ruleset while nobody listened */
 };
 
@@ -65,6 +67,7 @@ void netfw_close(struct netfw *netfw)
 	if (!netfw)
 		return;
 	watch_close(&netfw->watch);
+	talk_close(&netfw->port_news);
 	table_clear(&netfw->table);
 	talk_close(&netfw->route);
 	talk_close(&netfw->filter);
@@ -199,6 +202,38 @@ int netfw_link_up(struct netfw *netfw, const struct netfw_network *network,
 	if (r < 0)
 		return netfw_fail_system(error, r, "reading the container's network");
 	r = link_up(&netfw->route, netfw->table.name, network, &view, error);
+	view_clear(&view);
+	return r;
+}
+
+int netfw_watch_ports(struct netfw *netfw, int *ret_fd, struct netfw_error *error)
+{
+	int r = ports_watch(&netfw->port_news);
+
+	if (r < 0)
+		return netfw_fail_system(error, r, "listening for devices");
+	*ret_fd = mnl_socket_get_fd(netfw->port_news.socket);
+	return 0;
+}
+
+int netfw_tend_ports(struct netfw *netfw, const struct netfw_network *network,
+		     struct netfw_error *error)
+{
+	const struct view_device *bridge;
+	struct view view = { 0 };
+	int r;
+
+	if (netfw->port_news.socket)
+		ports_forget_news(&netfw->port_news);
+	if (!read_flag("/proc/sys/net/bridge/bridge-nf-call-iptables") &&
+	    !read_flag("/proc/sys/net/bridge/bridge-nf-call-ip6tables"))
+		return 0;
+	r = view_read(&netfw->route, &view);
+	if (r < 0)
+		return netfw_fail_system(error, r, "reading the container's network");
+	bridge = view_device_named(&view, network->bridge);
+	if (bridge && choose_is_ours(bridge, netfw->table.name))
+		r = ports_tend(&netfw->route, &view, bridge, error);
 	view_clear(&view);
 	return r;
 }

@@ -17,6 +17,7 @@
  *   netfw_end_flows()  connections that were tracked under other rules
  *   netfw_link_up()    the bridge with its addresses, and forwarding
  *   netfw_watch()      a descriptor that says when to apply again
+ *   netfw_tend_ports() what is plugged into the bridge, for kernels with br_netfilter
  *   netfw_count()      what went through each forward
  *   netfw_clear()      takes away table and bridge
  *
@@ -239,6 +240,26 @@ bool netfw_foreign_changes(struct netfw *netfw, struct netfw_foreign *ret_foreig
  */
 int netfw_link_up(struct netfw *netfw, const struct netfw_network *network,
 		  struct netfw_error *error);
+
+/**
+ * netfw_watch_ports() - Begin to listen for devices that come and go.
+ * @ret_fd: readable when it is time for netfw_tend_ports(); belongs to @netfw
+ *
+ * Return: 0 or -errno.
+ */
+int netfw_watch_ports(struct netfw *netfw, int *ret_fd, struct netfw_error *error);
+
+/**
+ * netfw_tend_ports() - Let the guest reach its own forwards by the container's address. To be
+ * called once the bridge is there, and whenever netfw_watch_ports()'s descriptor is readable.
+ *
+ * Without br_netfilter there is nothing to do. With it, the only port of a bridge that this library
+ * made is brought into hairpin mode, and hears no broadcasts but the bridge's own.
+ *
+ * Return: 0 or -errno; everything else works all the same.
+ */
+int netfw_tend_ports(struct netfw *netfw, const struct netfw_network *network,
+		     struct netfw_error *error);
 
 /**
  * netfw_clear() - Remove the table, and the bridge if this library made it. It is no mistake if

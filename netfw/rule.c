@@ -310,7 +310,7 @@ void rule_verdict(struct rule *rule, int code, const char *chain)
 	expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)code);
 	if (chain) {
 		expr_set_name(rule, expr, NFTNL_EXPR_IMM_CHAIN, chain);
-		say(rule, "jump %s", chain);
+		say(rule, "%s %s", code == NFT_GOTO ? "goto" : "jump", chain);
 		return;
 	}
 	word = code == NF_ACCEPT ? "accept" : code == NF_DROP ? "drop" : "return";

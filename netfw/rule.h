@@ -54,7 +54,7 @@ void rule_counted(struct rule *rule, const char *set, uint32_t set_id);
 /* What happens to it. */
 void rule_counter(struct rule *rule); /* counter packets 0 bytes 0 */
 void rule_verdict(struct rule *rule, int code,
-		  const char *chain);	 /* accept|drop|return|jump CHAIN */
+		  const char *chain);	 /* accept|drop|return|jump CHAIN|goto CHAIN */
 void rule_masquerade(struct rule *rule); /* masquerade */
 
 /**

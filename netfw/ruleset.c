@@ -11,8 +11,14 @@
  *                the right way, and its firewall sees a neighbour; the world sees the guest's
  *                connections come from the container
  *   forward      only what is about the bridge is judged; all other forwarding is somebody else's
- *   count_in     what goes to the guest through a forward, and
- *   count_out    what comes back
+ *   to_guest     what goes to the guest, and
+ *   from_guest   what comes from it: through a forward, so it is counted; or not, so it is judged
+ *   from_container, to_container
+ *                what the container itself has with the guest through a forward; to be counted
+ *   count        adds a packet to what its forward has had
+ *
+ * A packet of a forwarded connection takes the shortest way: one base chain beside those of NAT, in
+ * it the MSS of SYNs, whose connection, which counter. What is seldom stands behind it.
  */
 #include "netfw/ruleset.h"
 
@@ -45,8 +51,8 @@ enum {
 	FORWARD,
 	TO_GUEST,
 	FROM_GUEST,
-	COUNT_IN,
-	COUNT_OUT,
+	FROM_CONTAINER,
+	TO_CONTAINER,
 	COUNT,
 	N_CHAINS
 };
@@ -63,11 +69,11 @@ static const struct chain chains[] = {
 	[FORWARD] = { "forward", "filter", "forward", NF_INET_FORWARD, NF_IP_PRI_FILTER, "filter" },
 	[TO_GUEST] = { .name = "to_guest" },
 	[FROM_GUEST] = { .name = "from_guest" },
-	/* Where a packet's connection is known and nobody has dropped it yet. */
-	[COUNT_IN] = { "count_in", "filter", "postrouting", NF_INET_POST_ROUTING, NF_IP_PRI_MANGLE,
-		       "mangle" },
-	[COUNT_OUT] = { "count_out", "filter", "prerouting", NF_INET_PRE_ROUTING, NF_IP_PRI_MANGLE,
-			"mangle" },
+	/* Behind the translation of addresses: the packet has the guest's already. */
+	[FROM_CONTAINER] = { "from_container", "filter", "output", NF_INET_LOCAL_OUT,
+			     NF_IP_PRI_FILTER, "filter" },
+	[TO_CONTAINER] = { "to_container", "filter", "input", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER,
+			   "filter" },
 	[COUNT] = { .name = "count" },
 };
 
@@ -205,16 +211,6 @@ static void make_forward(struct ruleset *ruleset, const char *bridge)
 {
 	struct rule *rule = begin(ruleset, FORWARD);
 
-	/*
-	 * The guest has the MTU of one uplink; by another one, or further on, there may be less
-	 * room, and whoever sends too much does not always hear of it.
-	 */
-	rule_oifname(rule, true, bridge);
-	rule_clamp_mss(rule);
-	rule = begin(ruleset, FORWARD);
-	rule_iifname(rule, true, bridge);
-	rule_clamp_mss(rule);
-	rule = begin(ruleset, FORWARD);
 	rule_oifname(rule, true, bridge);
 	rule_verdict(rule, NFT_JUMP, chains[TO_GUEST].name);
 	rule = begin(ruleset, FORWARD);
@@ -222,21 +218,34 @@ static void make_forward(struct ruleset *ruleset, const char *bridge)
 	rule_verdict(rule, NFT_JUMP, chains[FROM_GUEST].name);
 }
 
+/** count_forwarded() - @rule is to count what else it says in that direction of a forward. */
+static void count_forwarded(struct rule *rule, uint8_t direction, int verdict)
+{
+	rule_ct_dnat(rule);
+	rule_ct_direction(rule, direction);
+	rule_verdict(rule, verdict, chains[COUNT].name);
+}
+
 static void make_to_guest(struct ruleset *ruleset, const char *bridge)
 {
 	struct rule *rule = begin(ruleset, TO_GUEST);
 
 	/*
-	 * With br_netfilter, frames between two ports of the bridge come by here; and so does
-	 * hairpin.
+	 * The guest has the MTU of one uplink; by another one, or further on, there may be less
+	 * room, and whoever sends too much does not always hear of it.
 	 */
+	rule_clamp_mss(rule);
+	count_forwarded(begin(ruleset, TO_GUEST), IP_CT_DIR_ORIGINAL, NFT_GOTO);
+	/* Hairpin: its answers leave by the bridge as well. */
+	rule = begin(ruleset, TO_GUEST);
+	rule_iifname(rule, true, bridge);
+	count_forwarded(rule, IP_CT_DIR_REPLY, NFT_GOTO);
+	/* With br_netfilter, frames between two ports of the bridge come by here. */
+	rule = begin(ruleset, TO_GUEST);
 	rule_iifname(rule, true, bridge);
 	rule_verdict(rule, NF_ACCEPT, NULL);
 	rule = begin(ruleset, TO_GUEST);
 	rule_ct_state(rule, CT_ESTABLISHED | CT_RELATED, "established,related");
-	rule_verdict(rule, NF_ACCEPT, NULL);
-	rule = begin(ruleset, TO_GUEST);
-	rule_ct_dnat(rule);
 	rule_verdict(rule, NF_ACCEPT, NULL);
 	rule = begin(ruleset, TO_GUEST);
 	rule_counter(rule);
@@ -247,9 +256,12 @@ static void make_from_guest(struct ruleset *ruleset)
 {
 	struct rule *rule = begin(ruleset, FROM_GUEST);
 
+	rule_clamp_mss(rule);
+	count_forwarded(begin(ruleset, FROM_GUEST), IP_CT_DIR_REPLY, NFT_GOTO);
 	/*
 	 * Without a connection there is no masquerade: it would leave with the guest's own address.
 	 */
+	rule = begin(ruleset, FROM_GUEST);
 	rule_ct_state(rule, NF_CT_STATE_INVALID_BIT, "invalid");
 	rule_verdict(rule, NF_DROP, NULL);
 	/*
@@ -264,33 +276,52 @@ static void make_from_guest(struct ruleset *ruleset)
 	rule_verdict(rule, NF_ACCEPT, NULL);
 }
 
+/** make_own() - What the container itself has with the guest is in no forwarding hook. */
+static void make_own(struct ruleset *ruleset, const char *bridge)
+{
+	struct rule *rule = begin(ruleset, FROM_CONTAINER);
+
+	/* The device is still that of the address that was asked. */
+	rule_ip_daddr(rule, ruleset->key.guest);
+	count_forwarded(rule, IP_CT_DIR_ORIGINAL, NFT_JUMP);
+	if (ruleset->key.ipv6) {
+		rule = begin(ruleset, FROM_CONTAINER);
+		rule_ip6_daddr(rule, &ruleset->key.guest6);
+		count_forwarded(rule, IP_CT_DIR_ORIGINAL, NFT_JUMP);
+	}
+	rule = begin(ruleset, TO_CONTAINER);
+	rule_iifname(rule, true, bridge);
+	count_forwarded(rule, IP_CT_DIR_REPLY, NFT_JUMP);
+}
+
 /**
- * make_count() - Each packet once: on its way to the guest, or when it comes from there. Hairpin
- * passes both places, in both directions.
+ * make_count() - Each packet once. A single port has its counter from its first packet on, so
+ * that is looked for first; looking into ranges costs several times as much.
  */
-static void make_count(struct ruleset *ruleset, const char *bridge)
+static void make_count(struct ruleset *ruleset)
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
-	struct rule *rule = begin(ruleset, COUNT_IN);
+	static const size_t lookups[] = { COUNT_PORTS, COUNT_RANGES };
+	struct rule *rule;
 
-	rule_oifname(rule, true, bridge);
-	rule_ct_dnat(rule);
-	rule_ct_direction(rule, IP_CT_DIR_ORIGINAL);
-	rule_verdict(rule, NFT_JUMP, chains[COUNT].name);
-	rule = begin(ruleset, COUNT_OUT);
-	rule_iifname(rule, true, bridge);
-	rule_ct_dnat(rule);
-	rule_ct_direction(rule, IP_CT_DIR_REPLY);
-	rule_verdict(rule, NFT_JUMP, chains[COUNT].name);
+	for (size_t i = 0; i < ARRAY_SIZE(lookups); i++) {
+		const struct set *set = &sets[lookups[i]];
+
+		for (size_t k = 0; k < ARRAY_SIZE(protos); k++) {
+			rule = begin(ruleset, COUNT);
+			rule_l4proto(rule, protos[k]);
+			rule_counted(rule, set->name, set->id);
+			rule_verdict(rule, NF_ACCEPT, NULL);
+		}
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(protos); i++) {
-		rule = begin(ruleset, COUNT);
-		rule_l4proto(rule, protos[i]);
-		rule_counted(rule, sets[COUNT_RANGES].name, sets[COUNT_RANGES].id);
-		rule_verdict(rule, NFT_RETURN, NULL);
 		rule = begin(ruleset, COUNT);
 		rule_l4proto(rule, protos[i]);
 		rule_count(rule, sets[COUNT_PORTS].name, sets[COUNT_PORTS].id);
 	}
+	/* An ICMP error about such a connection is no forward's. */
+	rule = begin(ruleset, COUNT);
+	rule_verdict(rule, NF_ACCEPT, NULL);
 }
 
 struct ruleset_key ruleset_key(const char *table, const struct netfw_network *network,
@@ -339,7 +370,8 @@ int ruleset_add_rules(struct ruleset *ruleset)
 	make_forward(ruleset, bridge);
 	make_to_guest(ruleset, bridge);
 	make_from_guest(ruleset);
-	make_count(ruleset, bridge);
+	make_own(ruleset, bridge);
+	make_count(ruleset);
 	for (size_t i = 0; i < ruleset->n_rules; i++) {
 		if (ruleset->rules[i].rule.failed)
 			return -ENOMEM;

@@ -1,10 +1,11 @@
 /*
- * `run`: what `up` does, and then it stays. Four things wake it:
+ * `run`: what `up` does, and then it stays. Five things wake it:
  *
  *   SIGHUP           the configuration is read again. Forwards, kept ports, whom the guest sees and
  *                    what a removal does are applied to the running guest; the network itself stays
  *                    as it is, and PID 1 says so. A configuration that is bad changes nothing.
  *   others' changes  the rules are compared with what they should be and put right
+ *   new devices      the guest's, plugged into the bridge, may need a setting
  *   a timer          the counters are copied to where PID 1 finds them
  *   SIGTERM          it leaves; rules and bridge stay, the guest may still be using them
  */
@@ -41,6 +42,7 @@ struct keeper {
 	struct publication publication;
 	int signal_fd;
 	int watch_fd;
+	int port_fd;
 	int64_t next_count;
 	int64_t next_check; /* NEVER: nothing has happened */
 	int64_t checked;    /* the last time */
@@ -197,6 +199,7 @@ static void loop(struct keeper *keeper)
 	struct pollfd fds[] = {
 		{ .fd = keeper->signal_fd, .events = POLLIN },
 		{ .fd = keeper->watch_fd, .events = POLLIN },
+		{ .fd = keeper->port_fd, .events = POLLIN },
 	};
 
 	for (;;) {
@@ -210,7 +213,23 @@ static void loop(struct keeper *keeper)
 		poll(fds, ARRAY_SIZE(fds), wait_ms(keeper, now));
 		if (fds[0].revents && !take_signals(keeper))
 			return;
+		if (fds[2].revents)
+			session_tend_ports(&keeper->session);
 	}
+}
+
+/** open_watches() - What others do is heard from here on. Return: 0 or an exit code, logged. */
+static int open_watches(struct keeper *keeper)
+{
+	struct session *session = &keeper->session;
+
+	if (netfw_watch(session->netfw, &keeper->watch_fd, &session->error) < 0 ||
+	    netfw_watch_ports(session->netfw, &keeper->port_fd, &session->error) < 0)
+		return session_report(session, *keeper->config);
+	/* Between the rules and the listening somebody may have been here. */
+	keeper->next_check = now_ms();
+	session_tend_ports(session);
+	return 0;
 }
 
 /** open_signals() - From here on they are read. Return: 0 or an exit code, after it was logged. */
@@ -247,15 +266,13 @@ int command_run(const char *file, struct config **config)
 	code = session_open(session, *config);
 	if (code == 0)
 		code = session_up(session);
-	if (code == 0 && netfw_watch(session->netfw, &keeper.watch_fd, &session->error) < 0)
-		code = session_report(session, *config);
+	if (code == 0)
+		code = open_watches(&keeper);
 	if (code == 0) {
 		session_announce(session);
 		publish(&keeper.publication, session, *config);
 		session_notify(session, "\nREADY=1");
 		keeper.next_count = now_ms() + COUNT_INTERVAL_MS;
-		/* Between the rules and the listening somebody may have been here. */
-		keeper.next_check = now_ms();
 		loop(&keeper);
 		sd_notify(false, "STOPPING=1");
 	}

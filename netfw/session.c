@@ -213,6 +213,7 @@ int session_up(struct session *session)
 		return session_report(session, session->config);
 	/* Also if nothing was changed: who changed it may not have come to this any more. */
 	session_end_flows(session, session->config);
+	session_tend_ports(session);
 	return write_files(session);
 }
 
@@ -225,6 +226,12 @@ void session_end_flows(struct session *session, const struct config *config)
 		log_warning("%s", session->error.text);
 	if (n)
 		log_info("connections that began under other rules: %zu ended", n);
+}
+
+void session_tend_ports(struct session *session)
+{
+	if (netfw_tend_ports(session->netfw, &session->network, &session->error) < 0)
+		log_warning("the guest may not reach its own forwards: %s", session->error.text);
 }
 
 void session_status(const struct session *session, char *buffer, size_t size)

@@ -64,6 +64,9 @@ void session_end_flows(struct session *session, const struct config *config);
  */
 int session_up(struct session *session);
 
+/** session_tend_ports() - Something may have been plugged into the bridge, or pulled out. */
+void session_tend_ports(struct session *session);
+
 /** session_status() - One line about the network, for people. */
 void session_status(const struct session *session, char *buffer, size_t size);
 

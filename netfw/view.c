@@ -39,20 +39,36 @@ static int fail(int code)
 	return MNL_CB_ERROR;
 }
 
+/** take_port() - What a device is as a port of a bridge. */
+static void take_port(const struct nlattr *const info[], struct view_device *device)
+{
+	const struct nlattr *port[IFLA_BRPORT_BCAST_FLOOD + 1];
+	char kind[16] = "";
+
+	attr_text(info[IFLA_INFO_SLAVE_KIND], kind, sizeof(kind));
+	if (!streq(kind, "bridge"))
+		return;
+	attr_index_nested(info[IFLA_INFO_SLAVE_DATA], port, ARRAY_SIZE(port));
+	device->hairpin = attr_u8(port[IFLA_BRPORT_MODE], 0);
+	device->deaf =
+		port[IFLA_BRPORT_BCAST_FLOOD] && !mnl_attr_get_u8(port[IFLA_BRPORT_BCAST_FLOOD]);
+}
+
 /** on_link() - One device. */
 static int on_link(const struct nlmsghdr *message, void *context)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attr[IFLA_MAX + 1], *kind[IFLA_INFO_KIND + 1];
+	const struct nlattr *attr[IFLA_MAX + 1], *about[IFLA_INFO_SLAVE_DATA + 1];
 	struct view_device device = { .index = info->ifi_index, .flags = info->ifi_flags };
 	struct view *view = context;
 	int r;
 
 	attr_index(message, sizeof(*info), attr, ARRAY_SIZE(attr));
-	attr_index_nested(attr[IFLA_LINKINFO], kind, ARRAY_SIZE(kind));
+	attr_index_nested(attr[IFLA_LINKINFO], about, ARRAY_SIZE(about));
 	attr_text(attr[IFLA_IFNAME], device.name, sizeof(device.name));
 	attr_text(attr[IFLA_IFALIAS], device.alias, sizeof(device.alias));
-	attr_text(kind[IFLA_INFO_KIND], device.kind, sizeof(device.kind));
+	attr_text(about[IFLA_INFO_KIND], device.kind, sizeof(device.kind));
+	take_port(about, &device);
 	device.mtu = attr_u32(attr[IFLA_MTU], 0);
 	device.master = (int)attr_u32(attr[IFLA_MASTER], 0);
 	if (attr[IFLA_ADDRESS] &&

@@ -19,6 +19,8 @@ struct view_device {
 	char name[IF_NAMESIZE];
 	char kind[16]; /* "bridge", "veth", ...; empty for hardware and loopback */
 	char alias[VIEW_ALIAS_MAX];
+	bool hairpin; /* as a port of a bridge: frames may go back to where they came from */
+	bool deaf;    /* as a port of a bridge: other ports' broadcasts do not come here */
 };
 
 /* A range that is in use. */

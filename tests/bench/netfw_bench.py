@@ -2,7 +2,7 @@
 """What port forwarding costs with casement-netfw, nft and iptables: side by side in one run, medians.
 
 In network namespaces as tests/netfw has them (outside, container, guest), which have no way out of the machine: applying rules,
-adding one, connecting through them, throughput, and reading them and their counters.
+adding one, connecting through them, a packet, throughput, and reading them and their counters.
 
     sudo tests/bench/netfw_bench.py [--rounds N] [--only PART]
 
@@ -30,20 +30,24 @@ import lab  # noqa: E402  pylint: disable=wrong-import-position
 
 # Tables without a network around them. A namespace that ends slows down those that stay: it lives as long as they do.
 SCRATCH = "scratch"
-HELPERS = ("apply", "timed", "connect")
+HELPERS = ("apply", "timed", "connect", "packet")
 SIZES = (1, 100, 1000, 10000)
 MANY = SIZES[-1]
-GUEST_PORT, IPERF_PORT = 3389, 5201
-SECONDS = 1
+GUEST_PORT, IPERF_PORT, PACKET_PORT = 3389, 5201, 5202
 CONNECTS = 400
+# Of packets, and of throughput: many short turns in a round, each of all variants. What disturbs one of them disturbs its
+# neighbours as well, and ratios are taken within a turn.
+# Of packets: bytes at a time, and how often.
+PACKETS = {"one byte": (1, 2000), "32 KiB": (32768, 1000)}
+PACKET_TURNS, THROUGHPUT_TURNS = 8, 3
 # Above this a loop of commands takes minutes: it runs in the first round only.
 LOOP_MAX = 1000
 # Of connections: how the rules are brought in, and what they are.
 CONNECTED = {"up": "casement-netfw", "rules": "nft, a rule each", "restore": "iptables-nft"}
-# Of throughput: segments in a packet, and the cores of client and server.
-CASES = {"one core": (65535, "1,1"), "a core each": (65535, "1,0"), "one core, a packet for each segment": (1, "1,1")}
+# Of throughput: the cores of client and server, and how much is sent in a turn.
+CASES = {"one core": ("1,1", "192M"), "a core each": ("1,0", "192M")}
 WAYS = {"to the guest": False, "from the guest": True}
-VARIANTS = {"none": "without rules", "netfw": "casement-netfw", "uncounted": "casement-netfw, counting chains removed",
+VARIANTS = {"none": "without rules", "netfw": "casement-netfw", "uncounted": "casement-netfw, chain count emptied",
             "iptables": "iptables-nft"}
 
 REPLACE = "table inet casement\ndelete table inet casement\n"
@@ -106,7 +110,8 @@ class Bench(lab.Lab):
             cls.files["up", n] = cls.file_of(f"up-{n}", f"[guest]\nmac = {lab.GUEST_MAC}\n{ports(n)}")
         cls.files["up", MANY + 1] = cls.file_of("up-more", f"[guest]\nmac = {lab.GUEST_MAC}\n{ports(MANY + 1)}")
         cls.files["loop", 0] = cls.file_of("loop-0", IPTABLES % "")
-        cls.files["iperf"] = cls.file_of("iperf", IPTABLES % (dnat(IPERF_PORT, IPERF_PORT) + "\n"))
+        cls.files["iperf"] = cls.file_of("iperf", IPTABLES % "".join(
+            f"{dnat(port, port)}\n" for port in (IPERF_PORT, PACKET_PORT)))
 
     @classmethod
     def contained(cls, *command):
@@ -209,17 +214,33 @@ def connect_round(bench, values, number):
 def softirq_seconds():
     """What the kernel's own threads for packets have used of the cores, which iperf3 does not see."""
     seconds = 0.0
-    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+    for process in os.listdir("/proc"):
+        # Not glob(): it fails when a process ends in the meantime.
         with contextlib.suppress(OSError):
-            if comm.read_text(encoding="utf-8").startswith("ksoftirqd/"):
-                seconds += int(comm.with_name("schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
+            directory = pathlib.Path("/proc", process)
+            if directory.joinpath("comm").read_text(encoding="utf-8").startswith("ksoftirqd/"):
+                seconds += int(directory.joinpath("schedstat").read_text(encoding="utf-8").split()[0]) / 1e9
     return seconds
 
 
-def iperf(bench, address, cores, reverse):
+def packet_round(bench, values, number):
+    """Nanoseconds of a core for what a connection that is there sends at a time."""
+    net = bench.net
+    for turn in range(PACKET_TURNS):
+        for variant in rotated(VARIANTS, number * PACKET_TURNS + turn):
+            load_iperf(bench, variant)
+            address = lab.GUEST4 if variant == "none" else lab.CONTAINER4
+            for case, (size, count) in PACKETS.items():
+                output = lab.run("taskset", "-c", "1", bench.helpers["packet"], net.path(lab.GUEST), str(PACKET_PORT),
+                                 net.path(lab.OUTSIDE), address, str(size), str(count))
+                for way, nanoseconds in zip(WAYS, output.split()):
+                    values[case, way, variant].append(float(nanoseconds))
+
+
+def iperf(bench, address, cores, amount, reverse):
     """Gbit/s as the receiver saw it, and Gbit for each second of a core; client and server on those cores."""
     softirq = softirq_seconds()
-    output = bench.net.exec(lab.OUTSIDE, "iperf3", "-c", address, "-p", str(IPERF_PORT), "-t", str(SECONDS), "-A", cores, "-J",
+    output = bench.net.exec(lab.OUTSIDE, "iperf3", "-c", address, "-p", str(IPERF_PORT), "-n", amount, "-A", cores, "-J",
                             *(["-R"] if reverse else []))
     softirq = softirq_seconds() - softirq
     end = json.loads(output)["end"]
@@ -228,33 +249,26 @@ def iperf(bench, address, cores, reverse):
     return gigabits / seconds, gigabits / ((used["host_total"] + used["remote_total"]) / 100 * seconds + softirq)
 
 
-def segments(bench, number):
-    """How many TCP segments may go through the namespaces as one packet."""
-    for name, device in ((lab.OUTSIDE, "o0"), (lab.CONTAINER, "eth0"), (lab.CONTAINER, "vnet0"), (lab.GUEST, "g0")):
-        bench.net.ip(name, "link", "set", device, "gso_max_segs", str(number))
-
-
 def load_iperf(bench, variant):
     bench.flush()
     if variant == "iptables":
         bench.contained("iptables-nft-restore", bench.files["iperf"])
     elif variant != "none":
-        bench.up(config(f"{IPERF_PORT}/tcp"))
+        bench.up(config(f"{IPERF_PORT}/tcp", f"{PACKET_PORT}/tcp"))
     if variant == "uncounted":
-        for chain in ("count_in", "count_out"):
-            bench.contained("nft", f"flush chain inet casement {chain}; delete chain inet casement {chain}")
+        bench.contained("nft", "flush chain inet casement count")
 
 
 def throughput_round(bench, values, number):
-    for variant in rotated(VARIANTS, number):
-        load_iperf(bench, variant)
-        address = lab.GUEST4 if variant == "none" else lab.CONTAINER4
-        for case, (n_segments, cores) in CASES.items():
-            segments(bench, n_segments)
-            for way, reverse in WAYS.items():
-                rate, rate_of_core = iperf(bench, address, cores, reverse)
-                values[case, way, variant].append(rate)
-                values[case, way, variant, "core"].append(rate_of_core)
+    for case, (cores, amount) in CASES.items():
+        for turn in range(THROUGHPUT_TURNS):
+            for variant in rotated(VARIANTS, number * THROUGHPUT_TURNS + turn):
+                load_iperf(bench, variant)
+                address = lab.GUEST4 if variant == "none" else lab.CONTAINER4
+                for way, reverse in WAYS.items():
+                    rate, rate_of_core = iperf(bench, address, cores, amount, reverse)
+                    values[case, way, variant].append(rate)
+                    values[case, way, variant, "core"].append(rate_of_core)
 
 
 def read_round(bench, values, _number):
@@ -302,18 +316,31 @@ def print_connect(values):
         print(f"  {label}: {MANY:,} cost {ratio:.2f} x one")
 
 
+def print_packet(values):
+    print("\nOne packet of a TCP connection that is there: ns of a core, median; what the rules add, median and quartiles")
+    for case in PACKETS:
+        for way in WAYS:
+            print(f"  {case}, {way}")
+            plain = values[case, way, "none"]
+            for variant, label in VARIANTS.items():
+                times = values[case, way, variant]
+                low, middle, high = statistics.quantiles((mine - others for mine, others in zip(times, plain)), n=4)
+                print(f"    {label:42} {statistics.median(times):7.0f}   {middle:6.0f}  ({low:.0f} .. {high:.0f})")
+
+
 def print_throughput(values):
-    """What others take of the cores changes the rate, but hardly what a second of a core is good for: the ratio is of that."""
-    print("\nThroughput of one TCP connection: Gbit/s; Gbit for each second of a core, and that as a ratio; medians")
+    """What others take of the cores changes the rate, but hardly what a second of a core is good for: the ratio is of that,
+    within each turn."""
+    print("\nThroughput of one TCP connection: Gbit/s; Gbit for each second of a core; that as a ratio: median, quartiles")
     for case in CASES:
         for way in WAYS:
             print(f"  {case}, {way}")
-            plain = statistics.median(values[case, way, "none", "core"])
+            plain = values[case, way, "none", "core"]
             for variant, label in VARIANTS.items():
                 rates, of_core = values[case, way, variant], values[case, way, variant, "core"]
-                low, middle, high = min(of_core), statistics.median(of_core), max(of_core)
-                print(f"    {label:42} {statistics.median(rates):6.2f}   {middle:6.2f}  ({low:5.2f} .. {high:5.2f})"
-                      f"   {middle / plain:6.3f}")
+                low, middle, high = statistics.quantiles((mine / others for mine, others in zip(of_core, plain)), n=4)
+                print(f"    {label:42} {statistics.median(rates):6.2f}   {statistics.median(of_core):6.2f}   {middle:6.3f}"
+                      f"  ({low:5.3f} .. {high:5.3f})")
 
 
 def print_read(values):
@@ -324,7 +351,8 @@ def print_read(values):
 
 # In this order: `up` looks through the tracked connections, and those of "read" and "connect" end during "throughput".
 PARTS = {"apply": (apply_round, print_apply), "add": (add_round, print_add), "read": (read_round, print_read),
-         "connect": (connect_round, print_connect), "throughput": (throughput_round, print_throughput)}
+         "connect": (connect_round, print_connect), "packet": (packet_round, print_packet),
+         "throughput": (throughput_round, print_throughput)}
 
 
 def build(directory):

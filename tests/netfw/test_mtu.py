@@ -59,11 +59,10 @@ class Mss(lab.Lab):
     def test_without_the_rule(self):
         """It is the rule: without it each end believes in its own 1500."""
         self.addCleanup(self.up, "[network]\nforwards = 3389/tcp\n")
-        listed = self.net.exec(CONTAINER, "nft", "-a", "list", "chain", "inet", "casement", "forward")
-        for line in listed.splitlines():
-            if "maxseg" in line:
-                self.net.exec(CONTAINER, "nft", "delete", "rule", "inet", "casement", "forward", "handle",
-                              line.split()[-1])
+        for chain in ("to_guest", "from_guest"):
+            listed = self.net.exec(CONTAINER, "nft", "-a", "list", "chain", "inet", "casement", chain)
+            handle = next(line.split()[-1] for line in listed.splitlines() if "maxseg" in line)
+            self.net.exec(CONTAINER, "nft", "delete", "rule", "inet", "casement", chain, "handle", handle)
         with self.net.socket(FAR, FAR4) as listener, self.net.socket(GUEST, FAR4) as connection:
             listener.bind(("", 7001))
             listener.listen()

@@ -176,11 +176,20 @@ class Run(lab.Lab):
         self.assertIn("somebody has changed the rules", self.keeper.log())
         self.assertGreater(self.packets("original", "tcp", 3389)[0], counted[0])
 
+    def test_within_a_second(self):
+        """A flush is repaired within a second; of several the fastest, whatever else the machine does."""
+        times = []
+        for _ in range(5):
+            begin = time.monotonic()
+            self.repaired("flush ruleset")
+            times.append(time.monotonic() - begin)
+        self.assertLess(min(times), 1)
+
     def test_tampering(self):
         """Every kind of change is noticed: a rule, its place, a set, an element, a chain's policy, sleep."""
         table = "inet casement"
         listed = self.net.exec(CONTAINER, "nft", "-a", "list", "table", "inet", "casement")
-        handle = re.search(r"ct status dnat accept # handle (\d+)", listed)[1]
+        handle = re.search(r"ct state established,related accept # handle (\d+)", listed)[1]
         for commands in (
                 [f"delete rule {table} to_guest handle {handle}"],
                 [f"add rule {table} to_guest accept"],

@@ -1,4 +1,5 @@
 """The guest's network while it runs: other forwards on SIGHUP, rules that somebody flushed, counters, every port."""
+import json
 import subprocess
 import time
 import unittest
@@ -92,6 +93,15 @@ class NetworkTest(harness.SystemTest):
         self.assertRegex(self.guest.ctl("metrics"),
                          r'(?m)^casement_forward_bytes_total\{proto="tcp",listen="7",direction="in"\} [1-9]\d{4,}$')
         self.assertRegex(self.guest.ctl("status"), r"7/tcp -> 192\.168\.121\.68:7 +in +[\d.k]+ pkts")
+
+    def test_hairpin(self):
+        """Where br_netfilter is on, the tap that libvirt plugged in got hairpin mode: tests/netfw/test_bridge.py says why."""
+        inside = ("nsenter", "-t", str(self.guest.pid), "-n")
+        ports = json.loads(harness.run(*inside, "ip", "-d", "-j", "link", "show", "master", "virbr1"))
+        switches = harness.docker("exec", self.guest.name, "sh", "-c",
+                                  "cat /proc/sys/net/bridge/bridge-nf-call-ip*tables || echo 0")
+        filtered = "1" in switches.split()
+        self.assertEqual([port["linkinfo"]["info_slave_data"]["hairpin"] for port in ports], [filtered])
 
     def test_all(self):
         """Every port of the container is the guest's."""

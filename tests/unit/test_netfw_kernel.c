@@ -436,29 +436,49 @@ static void test_interference(void **state)
 }
 
 /**
- * test_expression() - One that no kernel knows is named, from the offset that this kernel gives.
+ * test_expression() - Each one that a kernel may lack is named with its module, from the offset
+ * that this kernel gives.
  */
 static void test_expression(void **state)
 {
+	static const char *const modules[][2] = {
+		{ "nat", "nft_nat" }, { "masq", "nft_masq" },	 { "fib", "nft_fib_inet" },
+		{ "ct", "nft_ct" },   { "lookup", "nf_tables" }, { "dynset", "nf_tables" },
+	};
 	struct talk_answer answer;
 	struct batch batch;
 	struct made made;
-	char *name;
+	char expected[256];
 
 	(void)state;
 	build(&batch, &made, 1);
-	name = memmem(batch.data, batch.length, "masq", 5);
-	assert_non_null(name);
-	name[3] = 'k';
-	answer = send_batch(&batch);
-	assert_int_equal(answer.code, -ENOENT);
-	assert_int_equal(explain_batch(&batch, &answer, &error), -ENOENT);
-	assert_int_equal(error.fault, NETFW_FAULT_KERNEL);
-	assert_string_equal(
-		error.text,
-		"the kernel does not know the nftables expression \"mask\": load the module "
-		"nf_tables on the host (modprobe nf_tables)");
-	assert_int_equal(count(NFT_MSG_GETTABLE), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
+		/* As an attribute of its own, so that no name of a chain is taken for it. */
+		struct {
+			struct nlattr head;
+			char name[16];
+		} attribute = { .head.nla_type = NFTA_EXPR_NAME };
+		char *name;
+
+		attribute.head.nla_len =
+			(uint16_t)(sizeof(attribute.head) + strlen(modules[i][0]) + 1);
+		snprintf(attribute.name, sizeof(attribute.name), "%s", modules[i][0]);
+		name = memmem(batch.data, batch.length, &attribute, attribute.head.nla_len);
+		assert_non_null(name);
+		name += sizeof(attribute.head);
+		*name = 'X';
+		answer = send_batch(&batch);
+		*name = modules[i][0][0];
+		assert_int_equal(answer.code, -ENOENT);
+		assert_int_equal(explain_batch(&batch, &answer, &error), -ENOENT);
+		assert_int_equal(error.fault, NETFW_FAULT_KERNEL);
+		snprintf(expected, sizeof(expected),
+			 "the kernel does not know the nftables expression \"%s\": load the "
+			 "module %s on the host (modprobe %s)",
+			 modules[i][0], modules[i][1], modules[i][1]);
+		assert_string_equal(error.text, expected);
+		assert_int_equal(count(NFT_MSG_GETTABLE), 0);
+	}
 	batch_clear(&batch);
 	clear_ruleset(&made);
 }

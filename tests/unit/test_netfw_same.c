@@ -155,8 +155,8 @@ static void test_changed(void **state)
 		{ "iifname \"virbr1\" udp dport 53 return", 0 },
 		{ "fib daddr type local jump forwards", 0 },
 		{ "ct state established,related accept", 0 },
-		{ "oifname \"virbr1\" tcp flags syn / syn,rst tcp option maxseg size set rt mtu",
-		  0 },
+		{ "tcp flags syn / syn,rst tcp option maxseg size set rt mtu", 0 },
+		{ "ct status dnat ct direction original goto count", 0 },
 		/* The set's number. */
 		{ "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @fwd4", 1 },
 		{ "meta l4proto tcp add @count_ports { " RULE_COUNT_KEY " counter }", 1 },
