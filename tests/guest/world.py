@@ -210,11 +210,12 @@ class World:
                    "--dhcp-host=52:54:00:ca:5e:01,192.168.121.68", "--dhcp-leasefile=/run/leases", "--no-resolv",
                    "--no-hosts", "--user=root")
         self.virtlogd = self.spawn("virtlogd", "virtlogd", "--config", "/etc/libvirt/virtlogd.conf")
+        self.until("virtlogd listens", 60, self.path("/run/libvirt/virtlogd-sock").exists)
         self.start_libvirtd()
 
     def start_libvirtd(self):
         self.libvirtd = self.spawn("libvirtd", "libvirtd", "--config", "/etc/libvirt/libvirtd.conf")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "QEMU" not in self.virsh("version", check=False):
             if time.monotonic() > deadline:
                 raise AssertionError(self.libvirtd.log())
@@ -232,10 +233,14 @@ class World:
     def put_base(self, name):
         self.put_image(name, "/images/windows.qcow2")
 
-    def control(self, word, port=9):
+    def control(self, word, port=9, timeout=30):
         """Tell mini what to do; port 10 is its journal."""
-        code = f"import socket; s = socket.create_connection(('{ADDRESS}', {port}), 10); s.sendall(b'{word}\\n'); print(s.recv(99))"
+        code = f"import socket; s = socket.create_connection(('{ADDRESS}', {port}), {timeout}); s.sendall(b'{word}\\n'); print(s.recv(99))"
         return self.command("/usr/bin/python3", "-c", code)
+
+    def wait_serial(self, text, count=1, seconds=BOOT):
+        """Wait until the guest has said this so often: virtlogd writes it down, which may be after the guest's end."""
+        self.until(f"'{text}' on the serial port", seconds, lambda: self.serial().count(text) >= count, self.serial)
 
     def serial(self):
         log = self.path("/var/log/casement/serial.log")
