@@ -73,7 +73,7 @@ class Process:
         messages = self.mine()
         return messages[-1]["status"] if self.end else None
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=BOOT):
         self.world.until(f"the end of {self.name}", seconds, lambda: self.status() is not None)
         return os.waitstatus_to_exitcode(self.status())
 
@@ -281,7 +281,7 @@ class WorldTest(unittest.TestCase):
         for keeper in self.keepers:
             if keeper.status() is None:
                 keeper.kill(signal.SIGQUIT)
-                keeper.wait(40)
+                keeper.wait()
         if self.world.libvirtd.status() is None:
             self.world.settle()
         self.world.command("sh", "-c", "rm -rf /storage/* /storage/.??* /var/log/casement/* /run/casement/guest.boots")
