@@ -200,6 +200,7 @@ class Pid1Test(lab.ImageTest):
         process = self.boot()
         pid1 = self.child_of(process)
         first = self.until("a process", lambda: self.status(pid1).get("casement-image", {}).get("pid"))
+        self.until("its file", lambda: self.open_by_children(pid1))
         with open(f"/proc/{pid1}/task/{pid1}/children", encoding="utf-8") as file:
             pids = [int(pid) for pid in file.read().split()]
         self.assertEqual(len(pids), 1)
