@@ -82,7 +82,8 @@ void keeper_freeze(struct keeper *keeper)
 	log_info("freezing the guest, for clones");
 	set_freeze(keeper, FREEZE_RUNNING, "");
 	keeper_rest(keeper);
-	keeper->wanted = VIRT_FREEZE;
+	/* At once: a stop that came along with it would want the button instead. */
+	worker_give(&keeper->worker, VIRT_FREEZE);
 }
 
 bool keeper_freezing(const struct keeper *keeper)

@@ -15,7 +15,7 @@ class ConsoleTest(world.WorldTest):
         keeper = self.start(CASEMENT_LOG_CONSOLE="all")
         keeper.wait_answering()
         keeper.wait_line("<6>serial: casement-guest-event: up")
-        self.world.until("QEMU's own line", 10, lambda: any(line.startswith("<6>qemu: ") for line in keeper.lines()))
+        self.world.until("QEMU's own line", world.BOOT, lambda: any(line.startswith("<6>qemu: ") for line in keeper.lines()))
         # libvirt's command lines are not QEMU's words; and no control character comes through.
         self.assertNotIn("-blockdev", keeper.log())
         self.assertRegex("".join(keeper.lines()), r"\A[^\x00-\x08\x0b-\x1f\x7f]*\Z")

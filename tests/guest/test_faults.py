@@ -38,6 +38,7 @@ class FaultTest(world.WorldTest):
         self.assertIn("runs already", second.log())
         self.assertNotIn("defining", second.log())
         self.stop_cleanly(second)
+        self.world.wait_serial("power button pressed")
         self.assertEqual(self.world.serial().count("power button pressed"), 1)
 
     def test_the_guest_outlives_libvirtd(self):
@@ -65,6 +66,7 @@ class FaultTest(world.WorldTest):
         keeper = self.start()
         keeper.wait_answering()
         keeper.kill(signal.SIGKILL)
+        keeper.wait()
         self.world.libvirtd.kill(signal.SIGSTOP)
         second = self.start()
         try:
@@ -98,7 +100,7 @@ class FaultTest(world.WorldTest):
                     self.world.libvirtd.wait()
                 killed = time.monotonic()
                 self.world.kill(keeper.qemu)
-                self.assertEqual(keeper.wait(5), 11, keeper.log())
+                self.assertEqual(keeper.wait(), 11, keeper.log())
                 print(f"QEMU killed -> exit code 11: {(time.monotonic() - killed) * 1000:.0f} ms")
                 self.assertIn(f"QEMU (pid {keeper.qemu}) was killed by SIGKILL", keeper.last_line())
                 self.assertEqual(keeper.fields()["GUEST_STATE"], "crashed")
@@ -108,7 +110,7 @@ class FaultTest(world.WorldTest):
     def test_a_sigterm_to_qemu_is_no_shutdown_of_the_guest(self):
         keeper = self.running()
         self.world.kill(keeper.qemu, signal.SIGTERM)
-        self.assertEqual(keeper.wait(5), 11, keeper.log())
+        self.assertEqual(keeper.wait(), 11, keeper.log())
         self.assertIn("ended by a signal from outside", keeper.last_line())
 
     def test_a_paused_guest_is_reported_and_resumed_to_stop(self):

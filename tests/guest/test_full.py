@@ -27,7 +27,7 @@ class FullTest(world.WorldTest):
 
     def journal(self, word):
         """Its answer: how many records are safe, or what it says instead."""
-        answer = ast.literal_eval(self.world.control(word, port=10)).decode()
+        answer = ast.literal_eval(self.world.control(word, port=10, timeout=10)).decode()
         return int(answer.split()[1]) if answer.startswith("ok") else answer
 
     def fill_up(self, **env):

@@ -36,7 +36,7 @@ class MachineTest(world.WorldTest):
             self.world.until("its line", 60, lambda: UP[firmware] in self.world.serial() or keeper.status() is not None)
             keeper.kill(signal.SIGTERM)
         self.assertEqual(keeper.wait(120), 0, keeper.log())
-        self.assertIn(UP[firmware], self.world.serial())
+        self.world.wait_serial(UP[firmware])
         self.assertEqual("secure boot" in self.world.serial(), firmware == "uefi-secure")
 
     def check_hardware(self, keeper, profile, firmware, tpm):
@@ -72,7 +72,7 @@ class MachineTest(world.WorldTest):
         keeper = self.start(CASEMENT_GUEST_PROFILE="windows")
         self.world.until("its line", 240, lambda: "button: up" in self.world.serial() or keeper.status() is not None)
         self.stop_cleanly(keeper)
-        self.assertIn("button: pressed", self.world.serial())
+        self.world.wait_serial("button: pressed")
 
     @unittest.skipUnless(os.path.exists("/dev/kvm"), "there is no /dev/kvm")
     def test_kvm(self):

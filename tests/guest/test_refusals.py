@@ -10,7 +10,7 @@ class RefusalTest(world.WorldTest):
     def refused(self, code, *parts, **options):
         before = sorted(os.listdir(self.world.path("/storage")))
         keeper = self.start(**options)
-        self.assertEqual(keeper.wait(30), code, keeper.log())
+        self.assertEqual(keeper.wait(), code, keeper.log())
         for part in parts:
             self.assertIn(part, keeper.last_line() if code != 64 else keeper.log())
         self.assertFalse(keeper.qemu)
@@ -133,13 +133,13 @@ class RefusalTest(world.WorldTest):
 
     def test_a_mistake_in_the_configuration(self):
         keeper = self.start(config="[guest]\nmemroy = 4G\n")
-        self.assertEqual(keeper.wait(10), 78)
+        self.assertEqual(keeper.wait(), 78)
         self.assertIn("memroy", keeper.log())
 
     def test_usage(self):
         for arguments, code in ((("--help",), 0), (("--version",), 0), (("--nonsense",), 64), (("word",), 64)):
             program = self.world.spawn("usage", world.KEEPER, *arguments)
-            self.assertEqual(program.wait(10), code, arguments)
+            self.assertEqual(program.wait(), code, arguments)
 
 
 if __name__ == "__main__":

@@ -255,8 +255,8 @@ class SaveTest(world.WorldTest):
         keeper.wait()
         self.world.settle()
         # The next one is told of the end that its predecessor did not see; but for one moment nothing can be gone on from.
-        second = self.start(**SAVE)
         pending = self.world.path(MANIFEST).exists()
+        second = self.start(**SAVE)
         self.assertEqual(second.wait(), 0 if pending else 10, second.log())
         self.world.settle()
         third = self.start(**SAVE)

@@ -31,6 +31,7 @@ class SleepTest(world.WorldTest):
 
     def assert_woken(self, keeper):
         self.assertEqual(keeper.fields()["STOP_PHASE"], "button", keeper.log())
+        self.world.wait_serial("sleeper: pressed")
         said = [line.strip() for line in self.world.serial().splitlines() if line.startswith("sleeper: ")]
         self.assertEqual(said, ["sleeper: up", "sleeper: awake", "sleeper: pressed"], keeper.log())
 

@@ -36,6 +36,9 @@ class StartTest(world.WorldTest):
         cls.world.command("chmod", "755", "/run/freezer")
         cls.world.command("mount", "--bind", "/run/freezer", "/usr/bin/qemu-system-x86_64")
 
+    # A busy machine may not start any QEMU in that time, but in one of several attempts.
+    SHORT = {"CASEMENT_GUEST_START_TIMEOUT": "3s", "CASEMENT_GUEST_START_RETRIES": "5"}
+
     def freeze(self, times):
         self.world.command("sh", "-c", "rm -f /run/freeze/*")
         for i in range(times):
@@ -63,10 +66,10 @@ class StartTest(world.WorldTest):
 
     def test_and_tried_again(self):
         self.freeze(1)
-        keeper = self.start(CASEMENT_GUEST_START_TIMEOUT="3s", CASEMENT_GUEST_START_RETRIES="1")
+        keeper = self.start(**self.SHORT)
         keeper.wait_field("GUEST_STATE", "booting")
         self.assertEqual(keeper.fields()["BOOTS"], "1")
-        self.assertIn("attempt 2 of 2", keeper.log())
+        self.assertIn("attempt 2 of 6", keeper.log())
         self.stop_cleanly(keeper)
 
     def test_one_that_is_slow_is_no_failure(self):
@@ -93,7 +96,7 @@ class StartTest(world.WorldTest):
         self.frozen()
         keeper.kill(signal.SIGKILL)
         keeper.wait()
-        second = self.start(CASEMENT_GUEST_START_TIMEOUT="3s", CASEMENT_GUEST_START_RETRIES="1")
+        second = self.start(**self.SHORT)
         second.wait_field("GUEST_STATE", "booting")
         self.stop_cleanly(second)
 

@@ -46,9 +46,17 @@ class Process:
     def __init__(self, world, name, start):
         self.world, self.name, self.start = world, name, start
         self.pid = world.messages[start]["pid"]
+        self.end = None
 
     def mine(self):
-        return self.world.messages[self.start:]
+        """The messages from its start to its end: what comes later another one of its name may have said."""
+        messages = self.world.messages[self.start:self.end]
+        if self.end is None:
+            for i, message in enumerate(messages):
+                if message.get("pid") == self.pid and "exited" in message:
+                    self.end = self.start + i + 1
+                    return messages[:i + 1]
+        return messages
 
     def lines(self):
         return [m["line"] for m in self.mine() if m.get("from") == self.name]
@@ -62,12 +70,10 @@ class Process:
 
     def status(self):
         """Its wait status, or None while it runs."""
-        for message in self.mine():
-            if message.get("pid") == self.pid and "exited" in message:
-                return message["status"]
-        return None
+        messages = self.mine()
+        return messages[-1]["status"] if self.end else None
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=BOOT):
         self.world.until(f"the end of {self.name}", seconds, lambda: self.status() is not None)
         return os.waitstatus_to_exitcode(self.status())
 
@@ -133,7 +139,7 @@ class World:
     def read(self):
         for line in self.process.stdout:
             with self.changed:
-                self.messages.append(json.loads(line))
+                self.messages.extend(json.loads(line))
                 self.changed.notify_all()
         with self.changed:
             self.messages.append({"over": True})
@@ -147,12 +153,17 @@ class World:
         """Wait until question() is true; it is asked after each message, and now and then for what sends none."""
         deadline = time.monotonic() + seconds
         with self.changed:
-            while not question():
+            while True:
+                # This process may be what is late: what came true in time counts.
+                late = time.monotonic() >= deadline
+                if question():
+                    return
                 if any("over" in m for m in self.messages[-1:]):
                     self.errors.seek(0)
                     raise AssertionError(f"the world ended before {what}: {self.errors.read()}")
-                if not self.changed.wait(min(0.2, max(0, deadline - time.monotonic()))) and time.monotonic() >= deadline:
+                if late:
                     raise AssertionError(f"not within {seconds} s: {what} {explain()}")
+                self.changed.wait(min(0.2, max(0, deadline - time.monotonic())))
 
     def send(self, **command):
         self.process.stdin.write((json.dumps(command) + "\n").encode())
@@ -165,7 +176,7 @@ class World:
         def started():
             return [i for i in range(position, len(self.messages)) if self.messages[i].get("started") == name]
 
-        self.until(f"the start of {name}", 10, started)
+        self.until(f"the start of {name}", 30, started)
         return kind(self, name, started()[0])
 
     def kill(self, pid, number=signal.SIGKILL, value=0):
@@ -199,11 +210,12 @@ class World:
                    "--dhcp-host=52:54:00:ca:5e:01,192.168.121.68", "--dhcp-leasefile=/run/leases", "--no-resolv",
                    "--no-hosts", "--user=root")
         self.virtlogd = self.spawn("virtlogd", "virtlogd", "--config", "/etc/libvirt/virtlogd.conf")
+        self.until("virtlogd listens", 60, self.path("/run/libvirt/virtlogd-sock").exists)
         self.start_libvirtd()
 
     def start_libvirtd(self):
         self.libvirtd = self.spawn("libvirtd", "libvirtd", "--config", "/etc/libvirt/libvirtd.conf")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "QEMU" not in self.virsh("version", check=False):
             if time.monotonic() > deadline:
                 raise AssertionError(self.libvirtd.log())
@@ -221,10 +233,14 @@ class World:
     def put_base(self, name):
         self.put_image(name, "/images/windows.qcow2")
 
-    def control(self, word, port=9):
+    def control(self, word, port=9, timeout=30):
         """Tell mini what to do; port 10 is its journal."""
-        code = f"import socket; s = socket.create_connection(('{ADDRESS}', {port}), 10); s.sendall(b'{word}\\n'); print(s.recv(99))"
+        code = f"import socket; s = socket.create_connection(('{ADDRESS}', {port}), {timeout}); s.sendall(b'{word}\\n'); print(s.recv(99))"
         return self.command("/usr/bin/python3", "-c", code)
+
+    def wait_serial(self, text, count=1, seconds=BOOT):
+        """Wait until the guest has said this so often: virtlogd writes it down, which may be after the guest's end."""
+        self.until(f"'{text}' on the serial port", seconds, lambda: self.serial().count(text) >= count, self.serial)
 
     def serial(self):
         log = self.path("/var/log/casement/serial.log")
@@ -265,7 +281,7 @@ class WorldTest(unittest.TestCase):
         for keeper in self.keepers:
             if keeper.status() is None:
                 keeper.kill(signal.SIGQUIT)
-                keeper.wait(40)
+                keeper.wait()
         if self.world.libvirtd.status() is None:
             self.world.settle()
         self.world.command("sh", "-c", "rm -rf /storage/* /storage/.??* /var/log/casement/* /run/casement/guest.boots")

@@ -1,15 +1,18 @@
 """PID 1 of a world: mounts, a bridge, then a supervisor that does what it is told on stdin and tells what happens on stdout.
 
-One JSON object a line. In: {"spawn": NAME, "argv": [...], "env": {...}}, {"kill": PID, "signal": N, "value": V}. Out, each
-with "at" (CLOCK_MONOTONIC): {"started": NAME, "pid": PID}, {"exited": NAME or null, "pid": PID, "status": WAIT_STATUS},
-{"notify": TEXT}, {"line": TEXT, "from": NAME} for what a program writes.
+In, one JSON object a line: {"spawn": NAME, "argv": [...], "env": {...}}, {"kill": PID, "signal": N, "value": V}. Out, a list
+of objects a line, each with "at" (CLOCK_MONOTONIC): {"started": NAME, "pid": PID}, {"exited": NAME or null, "pid": PID, "status":
+WAIT_STATUS}, {"notify": TEXT}, {"line": TEXT, "from": NAME} for what a program writes.
+
+Whoever hears of one thing has heard of all that came before it: a program's line, its message and its end come by ways of their
+own, and are told together once nothing more is there.
 
 Like casement it tells the keeper by SIGUSR1 how QEMU ended.
 """
 import ctypes
 import json
 import os
-import selectors
+import select
 import signal
 import socket
 import subprocess
@@ -20,12 +23,6 @@ TOP = sys.argv[1]
 BASE = sys.argv[2]
 QEMU_UID = 64055
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def say(**what):
-    what["at"] = time.monotonic()
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
 
 
 def sh(command):
@@ -82,81 +79,100 @@ def make_world():
 
 
 class Supervisor:
+    # Who never stops talking has to be told of, too.
+    LOOKS = 8
+
     def __init__(self):
-        self.selector = selectors.DefaultSelector()
+        self.poll = select.poll()
         self.names = {}
+        self.outputs = {}
+        self.news = []
         self.qemu = None
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.notify.bind("/run/notify.sock")
         self.wake, wake = os.pipe()
+        os.set_blocking(self.wake, False)
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.commands = b""
-        self.selector.register(0, selectors.EVENT_READ, self.on_command)
-        self.selector.register(self.wake, selectors.EVENT_READ, self.on_child)
-        self.selector.register(self.notify, selectors.EVENT_READ, self.on_notify)
+        for source in (0, self.wake, self.notify):
+            self.poll.register(source, select.POLLIN)
+
+    def say(self, **what):
+        self.news.append({**what, "at": time.monotonic()})
+
+    def tell(self):
+        sys.stdout.write(json.dumps(self.news) + "\n")
+        sys.stdout.flush()
+        self.news = []
 
     def spawn(self, name, argv, env):
         reader, writer = os.pipe()
+        os.set_blocking(reader, False)
         # The variables of the test run itself would be configuration.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CASEMENT_")}
         environment["NOTIFY_SOCKET"] = "/run/notify.sock" if name == "keeper" else ""
         environment.update(env)
         child = subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
-        child.returncode = 0  # reaped by on_child() alone
+        child.returncode = 0  # reaped by take_ends() alone
         os.close(writer)
         self.names[child.pid] = name
-        state = {"rest": b""}
-        self.selector.register(reader, selectors.EVENT_READ, lambda: self.on_output(reader, name, state))
-        say(started=name, pid=child.pid)
+        self.outputs[reader] = (name, b"")
+        self.poll.register(reader, select.POLLIN)
+        self.say(started=name, pid=child.pid)
 
-    def on_output(self, reader, name, state):
-        data = os.read(reader, 65536)
+    def take_output(self, reader):
+        name, rest = self.outputs[reader]
+        try:
+            data = os.read(reader, 65536)
+        except BlockingIOError:
+            return
         if not data:
-            self.selector.unregister(reader)
+            self.poll.unregister(reader)
+            del self.outputs[reader]
             os.close(reader)
             return
-        *lines, state["rest"] = (state["rest"] + data).split(b"\n")
+        *lines, rest = (rest + data).split(b"\n")
+        self.outputs[reader] = (name, rest)
         for line in lines:
-            say(line=line.decode(errors="replace"), **{"from": name})
+            self.say(line=line.decode(errors="replace"), **{"from": name})
+
+    def take_notes(self):
+        while True:
+            try:
+                text = self.notify.recv(65536).decode(errors="replace")
+            except BlockingIOError:
+                return
+            for line in text.splitlines():
+                if line.startswith("X_CASEMENT_GUEST_PID="):
+                    self.qemu = int(line.partition("=")[2])
+            self.say(notify=text)
 
     def queue(self, pid, number, value):
         libc.sigqueue(pid, number, ctypes.c_void_p(value))
 
-    def on_child(self):
-        os.read(self.wake, 4096)
+    def take_ends(self):
+        """Return: the (pid, wait status) of all that are dead."""
         ended = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                break
+                return ended
             if pid == 0:
-                break
+                return ended
             ended.append((pid, status))
-        # Who waits for the end of a keeper may look at what it said last, and at how its guest ended, which it saw before.
-        while self.on_notify():
-            pass
+
+    def say_ends(self, ended):
+        # Who waits for the end of a keeper may look at how its guest ended, which it saw before.
         for pid, status in sorted(ended, key=lambda end: end[0] in self.names):
-            say(exited=self.names.pop(pid, None), pid=pid, status=status)
+            self.say(exited=self.names.pop(pid, None), pid=pid, status=status)
             if pid == self.qemu:
                 for keeper in [p for p, name in self.names.items() if name == "keeper"]:
                     self.queue(keeper, signal.SIGUSR1, status)
 
-    def on_notify(self):
-        """Return: whether there was a message."""
-        try:
-            text = self.notify.recv(65536).decode(errors="replace")
-        except BlockingIOError:
-            return False
-        for line in text.splitlines():
-            if line.startswith("X_CASEMENT_GUEST_PID="):
-                self.qemu = int(line.partition("=")[2])
-        say(notify=text)
-        return True
-
-    def on_command(self):
+    def take_commands(self):
         data = os.read(0, 65536)
         if not data:
             sys.exit(0)
@@ -166,14 +182,34 @@ class Supervisor:
             if "spawn" in command:
                 self.spawn(command["spawn"], command["argv"], command["env"])
             else:
-                say(killed=command["kill"], signal=command["signal"])
+                self.say(killed=command["kill"], signal=command["signal"])
                 self.queue(command["kill"], command["signal"], command["value"])
 
+    def take(self, ready):
+        """What is there. Of those who are dead by now, also what they said last; of whoever is heard, what was said before."""
+        if self.wake in ready:
+            os.read(self.wake, 4096)
+        ended = self.take_ends()
+        self.take_notes()
+        for reader in list(self.outputs):
+            self.take_output(reader)
+        self.take_notes()
+        self.say_ends(ended)
+        if 0 in ready:
+            self.take_commands()
+
     def run(self):
-        say(ready=True)
+        self.say(ready=True)
+        self.tell()
         while True:
-            for key, _ in self.selector.select():
-                key.data()
+            ready = self.poll.poll()
+            for _ in range(self.LOOKS):
+                self.take({fd for fd, _ in ready})
+                ready = self.poll.poll(0)
+                if not ready:
+                    break
+            if self.news:
+                self.tell()
 
 
 make_world()

@@ -4,6 +4,7 @@ Every test has a directory of its own below /tmp, on a real file system: whateve
 it makes is looked at by qemu-img, never by casement's own code.
 """
 import contextlib
+import fcntl
 import gzip
 import hashlib
 import io
@@ -12,6 +13,7 @@ import os
 import pathlib
 import random
 import signal
+import struct
 import subprocess
 import tarfile
 import tempfile
@@ -28,6 +30,10 @@ SOON = 60
 
 MIB = 1 << 20
 USAGE, UNAVAILABLE, CONFIG = 64, 69, 78
+
+# fcntl.h: a lock of the open file description, on the first byte. Python 3.11 does not know its number.
+F_OFD_SETLK = 37
+FIRST_BYTE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
 
 
 def tool(*command, **options):
@@ -154,7 +160,24 @@ class ImageTest(unittest.TestCase):
         return self.make("import", source, "--output", self.output, *words)
 
     def listing(self):
-        return {path.name: (path.stat().st_size, path.read_bytes()[:64]) for path in self.room.iterdir()}
+        found = {}
+        for path in self.room.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # removed in this moment
+                found[path.name] = path.stat().st_size, path.read_bytes()[:64]
+        return found
+
+    def until_left(self):
+        """Wait until nobody holds what a casement-image that was killed has left: its qemu-img dies with it, but a moment later."""
+        def left():
+            for path in self.room.glob(".*.casement-*"):
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError), path.open("r+b") as file:
+                    try:
+                        fcntl.fcntl(file, F_OFD_SETLK, FIRST_BYTE)
+                    except BlockingIOError:
+                        return False
+            return True
+
+        self.until("files that nobody holds", left)
 
     def refused(self, text, *words, code=CONFIG):
         """It ends with this code and says this, in one line; and there is nothing new."""

@@ -37,8 +37,13 @@ class EndsTest(lab.ImageTest):
     def started(self, source):
         """One that has begun to write."""
         process = self.start("import", source, "--output", self.output)
-        self.until("data", lambda: process.poll() is not None or
-                   any(path.stat().st_blocks > 64 for path in self.room.iterdir() if path.name.startswith(".")))
+
+        def data():
+            with contextlib.suppress(FileNotFoundError):  # it has got its name in this moment
+                return any(path.stat().st_blocks > 64 for path in self.room.glob(".*"))
+            return False
+
+        self.until("data", lambda: process.poll() is not None or data())
         return process
 
     def test_signals(self):
@@ -78,6 +83,7 @@ class EndsTest(lab.ImageTest):
                         self.output.unlink()
                     else:
                         killed += 1
+            self.until_left()
             self.bring(source)
             self.good_image(self.big_raw)
             self.output.unlink()
@@ -139,12 +145,17 @@ class ProgressTest(lab.ImageTest):
         path = str(self.directory / "notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)
-            self.make("import", self.good_box(), "--output", self.output, env=lab.environment(NOTIFY_SOCKET=path))
-            notify.setblocking(False)
+            notify.settimeout(lab.SOON)
             words = []
-            with contextlib.suppress(BlockingIOError):
-                while True:
+
+            def listen():
+                while not words[-1:] or not words[-1].startswith("STATUS=made of"):
                     words.append(notify.recv(4096).decode())
+            # All the time: there is room for ten, and the slower it is the more are sent.
+            listener = lab.threading.Thread(target=listen)
+            listener.start()
+            self.make("import", self.good_box(), "--output", self.output, env=lab.environment(NOTIFY_SOCKET=path))
+            listener.join(lab.SOON)
         self.assertIn("STATUS=importing", words)
         self.assertIn("STATUS=checking", words)
         self.assertRegex(words[-1], "^STATUS=made of .*windows.box$")

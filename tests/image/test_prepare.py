@@ -1,6 +1,8 @@
 """The first start of a container: [guest] source becomes [guest] disk, under the real PID 1."""
+import contextlib
 import json
 import os
+import pathlib
 import re
 import signal
 import stat
@@ -133,6 +135,19 @@ class Pid1Test(lab.ImageTest):
                 return file.read().split()
         return int(self.until("PID 1", look)[0])
 
+    def open_by_children(self, pid1):
+        """Names of the files in the room that PID 1's children have open."""
+        names = set()
+        with open(f"/proc/{pid1}/task/{pid1}/children", encoding="utf-8") as file:
+            children = file.read().split()
+        for child in children:
+            with contextlib.suppress(OSError):  # it has ended in this moment
+                for fd in os.listdir(f"/proc/{child}/fd"):
+                    path = pathlib.Path(os.readlink(f"/proc/{child}/fd/{fd}"))
+                    if path.parent == self.room:
+                        names.add(path.name)
+        return names
+
     def status(self, pid1):
         done = subprocess.run([str(CASEMENTCTL), "--socket", f"/proc/{pid1}/root/run/casement/status.sock", "status", "--json"],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=lab.environment(), check=False)
@@ -185,14 +200,14 @@ class Pid1Test(lab.ImageTest):
         process = self.boot()
         pid1 = self.child_of(process)
         first = self.until("a process", lambda: self.status(pid1).get("casement-image", {}).get("pid"))
+        self.until("its file", lambda: self.open_by_children(pid1))
         with open(f"/proc/{pid1}/task/{pid1}/children", encoding="utf-8") as file:
             pids = [int(pid) for pid in file.read().split()]
         self.assertEqual(len(pids), 1)
         os.kill(pids[0], signal.SIGKILL)
-        before = set(self.listing())
         self.until("another process", lambda: self.status(pid1).get("casement-image", {}).get("pid") not in (None, 0, first))
         # Its own: what the first one left it removes before.
-        self.until("one file", lambda: len(self.listing()) == 1 and not before & set(self.listing()))
+        self.until("one file", lambda: len(self.listing()) == 1 and self.open_by_children(pid1) == set(self.listing()))
         os.kill(pid1, signal.SIGTERM)
         text, _ = process.communicate(timeout=lab.SOON)
         self.assertEqual(process.returncode, 0, text)

@@ -32,7 +32,7 @@ OUTSIDE6, CONTAINER6 = "fd30::9", "fd30::2"
 GUEST_MAC = "52:54:00:12:34:56"
 
 # How long something that must happen may take on a busy machine, and how long to wait for what must not.
-SOON = 10
+SOON = 30
 NEVER = 0.5
 
 CLONE_NEWNET = 0x40000000
@@ -262,6 +262,8 @@ class Lab(unittest.TestCase):
             cls.net.ip(name, "addr", "add", f"{address4}/24", "dev", device)
             if cls.ipv6:
                 cls.net.ip(name, "addr", "add", f"{address6}/64", "dev", device, "nodad")
+            # The kernel adds the link-local one by itself, a moment after the cable: nobody's change.
+            until(f"the link-local address of {device}", lambda n=name, d=device: "fe80:" in cls.net.ip(n, "addr", "show", "dev", d))
 
     @classmethod
     def sysctls(cls):

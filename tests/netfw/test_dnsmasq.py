@@ -1,4 +1,5 @@
 """The real dnsmasq with the configuration that `up` writes: the guest's lease, its DNS, its IPv6, and nobody else's."""
+import contextlib
 import os
 import pathlib
 import re
@@ -64,7 +65,7 @@ class Dnsmasq(lab.Lab):
             raise AssertionError(f"dnsmasq is gone\n{text}")
         return text
 
-    def lease(self, mac=GUEST_MAC, tries=5):
+    def lease(self, mac=GUEST_MAC, tries=20):
         """Ask for a lease with busybox's client; what it was told, {} if nothing."""
         directory = pathlib.Path(self.run_directory)
         lease, script = directory / "lease", directory / "client"
@@ -141,8 +142,15 @@ class Service(Dnsmasq):
                 r"inet6 (fe80\S+)/64 scope link\s+$|inet6 (fe80\S+)/64 scope link (?!tentative)",
                 self.net.ip(GUEST, "-6", "addr", "show", "dev", "g0"), re.MULTILINE))
             client.bind((link_local[1] or link_local[2], 546, 0, index))
-            client.sendto(b"\x01\xab\xcd\xef" + duid + association, ("ff02::1:2", 547, 0, index))
-            answer = client.recv(2000)
+            client.settimeout(1)
+
+            def answered():
+                """As a client does it, again and again: dnsmasq does not answer before its own address is one."""
+                client.sendto(b"\x01\xab\xcd\xef" + duid + association, ("ff02::1:2", 547, 0, index))
+                with contextlib.suppress(TimeoutError):
+                    return client.recv(2000)
+                return None
+            answer = lab.until("an ADVERTISE", answered)
         self.assertEqual(answer[:4], b"\x02\xab\xcd\xef")
         return answer
 

@@ -239,7 +239,7 @@ class Run(lab.Lab):
             for i in range(10):
                 fields = self.keeper.reload(f"[network]\nforwards = 3389/tcp {4000 + i}/tcp all/udp\n")
                 self.assertEqual(fields["X_CASEMENT_RELOAD"], "ok")
-            self.assertEqual(other.wait(60), 0)
+            self.assertEqual(other.wait(300), 0)
         self.assertIn("tcp . 4009 ", self.table())
         self.assertEqual(self.listener.table()[1], 0)
 
@@ -263,13 +263,13 @@ class Run(lab.Lab):
         rows = {}
 
         def counted():
+            # Row by row: the keeper may be in the midst of writing them.
             rows.update(self.listener.table()[0])
             # SYN, its ACK, a FIN or two: at least four packets of a connection in each direction.
-            return rows["tcp", 3389, 3389, 3389, False][0] >= 9
+            return (rows["tcp", 3389, 3389, 3389, False][0] >= 9 and rows["tcp", 13389, 13389, 3389, False][0] >= 6 and
+                    rows["tcp", 40000, 40010, 40000, False][2] >= 6 and rows["tcp", 5000, 5002, 6000, False][0] >= 3 and
+                    all(rows["udp", 40000, 40010, 40000, False][:3]) and all(rows["udp", 1, 65535, 1, True][:3]))
         lab.until("the counters are in the table", counted)
-        self.assertGreaterEqual(rows["tcp", 13389, 13389, 3389, False][0], 6)
-        self.assertGreaterEqual(rows["tcp", 40000, 40010, 40000, False][2], 6)
-        self.assertGreaterEqual(rows["tcp", 5000, 5002, 6000, False][0], 3)
         # A datagram of one byte in, its answer out.
         self.assertEqual(rows["udp", 40000, 40010, 40000, False][:2], (1, 29))
         self.assertEqual(rows["udp", 40000, 40010, 40000, False][2], 1)

@@ -69,7 +69,7 @@ def said(pid1, pattern):
     return pid1.matches(rf"^(info m: )?{pattern}")
 
 
-def end_of(pid1, seconds=5):
+def end_of(pid1, seconds=PATIENCE):
     """The exit code, 128 + n for a signal, or None: it does not end."""
     try:
         code = pid1.process.wait(seconds)
@@ -231,7 +231,7 @@ def staggered_orphans(run):
     """100 orphans, one by one"""
     pid1 = run.start("orphans 100 500 pause")
     wait_said(pid1, "orphans made")
-    check_no_zombies(pid1, 3)
+    check_no_zombies(pid1, 6)
 
 
 def many_orphans(run):
@@ -241,7 +241,7 @@ def many_orphans(run):
     release(fifo)
     before = status_field(pid1.pid, "VmRSS")
     wait_said(pid1, "orphans made")
-    check_no_zombies(pid1, 3)
+    check_no_zombies(pid1, 6)
     check(status_field(pid1.pid, "VmRSS") - before < 300, "grows")
 
 
@@ -254,7 +254,7 @@ def backlog(run):
         pid1.kill(signal.SIGSTOP)
     wait_until(lambda: zombies(pid1) >= number, "the backlog")
     pid1.kill(signal.SIGCONT)
-    check_no_zombies(pid1, 3)
+    check_no_zombies(pid1, 6)
 
 
 def daemon(run):
@@ -275,7 +275,7 @@ def deaf_program(run):
     wait_said(pid1, "up$")
     begin = time.monotonic()
     pid1.kill(signal.SIGTERM)
-    check(end_of(pid1, 3) is not None, "waits for ever")
+    check(end_of(pid1, 6) is not None, "waits for ever")
     took = time.monotonic() - begin
     check(took > 0.45, f"after {took:.1f} s")
 
@@ -290,7 +290,7 @@ def inherited_fd(run):
 def closed_stdin(run):
     """Standard input is closed: the program runs"""
     pid1 = run.start("say ran exit 0", stage=["close", 0])
-    end = end_of(pid1, 2)
+    end = end_of(pid1)
     check(said(pid1, "ran"), f"exits with {end}")
 
 
@@ -327,7 +327,7 @@ def wall_clock(run):
     wait_said(pid1, "up$")
     begin = time.monotonic()
     pid1.kill(signal.SIGTERM)
-    check(end_of(pid1, 3) is not None, "waits for ever")
+    check(end_of(pid1, 6) is not None, "waits for ever")
     took = time.monotonic() - begin
     check(took > 0.45, f"after {took:.1f} s")
 
@@ -353,7 +353,7 @@ def not_pid1(run):
     run.addCleanup(try_kill, orphan, signal.SIGKILL)
     check(orphan in children_of(pid1.pid), "is no subreaper")
     os.kill(orphan, signal.SIGKILL)
-    check_no_zombies(pid1, 3)
+    check_no_zombies(pid1, 6)
 
 
 CASES = [

@@ -414,7 +414,13 @@ class Quiet(Case):
             watcher.sendall(b"watch\n")
             self.assertTrue(watcher.recv(1 << 16))
             wait_until(lambda: state_of(pid1.pid) == "S", "asleep")
-            time.sleep(0.3)  # what just happened
+
+            def quiet():
+                before = switches(pid1.pid)
+                time.sleep(0.3)
+                return switches(pid1.pid) == before
+
+            wait_until(quiet, "done with what just happened")
             before = switches(pid1.pid)
             time.sleep(3)
             self.assertEqual(switches(pid1.pid), before)

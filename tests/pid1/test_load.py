@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from harness import CLOCKSTEP, VICTIM, Case, children_of, native, read_all, release, script, service_in, state_of, wait_until
+from harness import CLOCKSTEP, PATIENCE, VICTIM, Case, children_of, native, read_all, release, script, service_in, state_of, wait_until
 
 # Datagrams that wait at a socket: the kernel's default is 10.
 LONG_QUEUES = "echo 1000 >/proc/sys/net/unix/max_dgram_qlen"
@@ -205,11 +205,9 @@ class Unborn(Case):
 class Flood(Case):
     """All of it at once, and without an end."""
 
-    PATIENCE = 10
-
     def ask(self, pid1, verb):
         with pid1.connect() as client:
-            client.settimeout(self.PATIENCE)
+            client.settimeout(PATIENCE)
             client.sendall(verb + b"\n")
             return read_all(client)
 

@@ -1,4 +1,5 @@
 """SIGHUP: PID 1 reads its configuration again, says what has changed, takes over its policy, and touches nothing else."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -124,7 +125,7 @@ class Reconfigure(Case):
 
     def reader_of(self, pid1):
         for child in children_of(pid1.pid):
-            with open(f"/proc/{child}/comm", encoding="ascii") as file:
+            with contextlib.suppress(OSError), open(f"/proc/{child}/comm", encoding="ascii") as file:  # it may have ended
                 if file.read() == "casement-reader\n":
                     return child
         return None

@@ -51,6 +51,8 @@ class Table(Case):
                 pid1.kill(number)
                 self.assertEqual(pid1.ask("health"), "ok\n")
         self.assertEqual(service_in(pid1.status(), "m")["pid"], service["pid"])
+        # A process of its own reads the configuration, and a stop does not wait for it.
+        pid1.wait_line("SIGHUP")
         self.assertEqual(pid1.stop(), 0)
         self.assertEqual([line.split()[3] for line in pid1.matches("^info m: signal")], ["15"], pid1.text())
         self.assertEqual(len(pid1.matches("SIGHUP")), 1)

@@ -113,9 +113,9 @@ class Readiness(Case):
 
     def test_never_ready(self):
         """start-timeout: the stop signal, then SIGKILL, then a new try."""
-        pid1 = self.start(script("s", "trap 15 0 -1 say up pause", type="notify", start_timeout="1s", stop_timeout="100ms",
+        pid1 = self.start(script("s", "trap 15 0 -1 say up pause", type="notify", start_timeout="2s", stop_timeout="1s",
                                  backoff="1ms", restart_limit=2))
-        self.assertEqual(pid1.wait_state("s", "failed")["problem"], "not ready after 1000 ms")
+        self.assertEqual(pid1.wait_state("s", "failed")["problem"], "not ready after 2000 ms")
         pid1.stop()
         self.assertEqual(len(pid1.matches("info s: up")), 2)
         self.assertEqual(len(pid1.matches("info s: signal 15")), 2)
@@ -123,8 +123,8 @@ class Readiness(Case):
 
     def test_extended(self):
         """EXTEND_TIMEOUT_USEC buys time."""
-        pid1 = self.start(script("s", "notify EXTEND_TIMEOUT_USEC=20000000 sleep 1200 ready pause", type="notify",
-                                 start_timeout="1s"))
+        pid1 = self.start(script("s", "notify EXTEND_TIMEOUT_USEC=20000000 sleep 2400 ready pause", type="notify",
+                                 start_timeout="2s"))
         pid1.wait_state("s", "ready")
         self.assertEqual(service_in(pid1.status(), "s")["restarts"], 0)
         pid1.stop()
@@ -192,7 +192,7 @@ class Order(Case):
             self.assertIn("ShdPnd:\t0000000000000000\n", file.read())
         release(fifo)
         self.assertEqual(pid1.wait(), 7)
-        self.assertTrue(pid1.matches(r"info m: signal 15 value (4[89]\d{3}|50000)$"), pid1.text())
+        self.assertTrue(pid1.matches(r"info m: signal 15 value (4\d{4}|50000)$"), pid1.text())
 
 
 class Restarts(Case):

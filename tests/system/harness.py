@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -218,14 +219,24 @@ class Container:
         return found
 
     def process(self, name):
-        found = self.processes(name)
-        if len(found) != 1:
-            raise AssertionError(f"{len(found)} processes are {name}\n{self.logs()}")
+        """The only one; what a daemon has forked goes by its name until it is another program."""
+        deadline = time.monotonic() + 10
+        while len(found := self.processes(name)) != 1:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{len(found)} processes are {name}\n{self.logs()}")
+            time.sleep(0.05)
         return found[0]
 
     @property
     def qemu(self):
-        return self.process("qemu-system-x86_64")
+        """The guest's QEMU, by its number in the status: libvirtd may run others for a moment, to ask what they can do."""
+        inner = self.status()["guest"]["pid"]
+        for pid in self.processes("qemu-system-x86_64"):
+            with contextlib.suppress(OSError):
+                status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+                if re.search(rf"^NSpid:.*\t{inner}$", status, re.M):
+                    return pid
+        raise AssertionError(f"no QEMU is pid {inner}\n{self.logs()}")
 
     # Its status socket
 

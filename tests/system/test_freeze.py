@@ -2,6 +2,7 @@
 
 The base is in the image, as in practice; a frozen container is committed, and each clone has a fresh /storage.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -139,7 +140,7 @@ class CloneTest(FreezeTest):
         """What the guest believes to have is still served, by servers that have never seen it."""
         self.assertEqual(clone.control("ip").split()[1], clone.status()["guest"]["address"])
         self.assertEqual(clone.control("renew"), "ok")
-        clone.wait_event("lease renewed", 15)
+        clone.wait_event("lease renewed")
         name = harness.docker("inspect", "-f", "{{.Config.Hostname}}", clone.name)
         self.assertIn(clone.address, clone.control(f"resolve {name}").split())
 
@@ -149,8 +150,11 @@ class CloneTest(FreezeTest):
         harness.docker("start", *(clone.name for clone in clones))
         for clone in clones:
             self.assert_warm(clone, self.original.known["uptime"])
-            clone.wait_event("clock set", 20)
-            self.assertLess(abs(float(clone.control("time").removeprefix("ok ")) - time.time()), 1)
+            clone.wait_event("clock set")
+            before = time.time()
+            told = float(clone.control("time").removeprefix("ok "))
+            # Its answer may have been under way for a while.
+            self.assertTrue(before - 1 < told < time.time() + 1, (before, told, time.time()))
             self.assertIn("file systems thawed", clone.events())
             self.assertEqual(uuid_of(clone), self.original.known["uuid"])
             self.assertEqual([line for line in harness.docker("diff", clone.name).splitlines() if "/images" in line], [])
@@ -162,7 +166,7 @@ class CloneTest(FreezeTest):
         os.kill(third.qemu, signal.SIGKILL)
         self.assertEqual(third.wait_exit(), 11, third.logs())
         self.assertEqual(second.stop(), 0, second.logs())
-        self.assertIn("powering off", second.events())
+        self.assertIn("power button pressed", second.events())
         self.assertEqual([name.name for name in second.storage.glob("*.state*")], [])
         second.start().wait_status("a guest", lambda status: status["guest"]["state"] in ("booting", "running"))
         self.assert_start(second, "cold")
@@ -269,7 +273,7 @@ class RefusalTest(FreezeTest):
         said = self.guest.ctl("freeze", check=False)
         for word in words:
             self.assertIn(word, said)
-        self.guest.wait_ready(20)
+        self.guest.wait_ready()
         self.assert_answers(self.guest)
         self.assertGreaterEqual(uptime_of(self.guest), uptime)
         self.assertEqual(os.listdir(f"/proc/{self.guest.pid}/root/images"), [])
@@ -290,7 +294,7 @@ class RefusalTest(FreezeTest):
                        "mv /usr/bin/qemu-img /qemu-img && printf '#!/bin/sh\\necho no such luck\\nexit 1\\n' >/usr/bin/qemu-img && "
                        "chmod +x /usr/bin/qemu-img")
         self.fails("/storage/windows.qcow2 cannot be copied to /images/windows.qcow2.frozen-1.new/disk.qcow2: no such luck")
-        guest.wait_event("clock set", 20)
+        guest.wait_event("clock set")
         self.assertIn("file systems thawed", guest.events())
         harness.docker("exec", guest.name, "mv", "/qemu-img", "/usr/bin/qemu-img")
         guest.control("hang")
@@ -309,13 +313,26 @@ class InterruptionTest(FreezeTest):
         images = pathlib.Path(f"/proc/{self.guest.pid}/root/images")
         pid = self.guest.process(name)
         numbers = (int(path.name.rpartition("-")[2]) for path in images.glob("*.frozen-*[0-9]"))
-        path = images / f"windows.qcow2.frozen-{max(numbers, default=0) + 1}.new" / moment
+        directory = images / f"windows.qcow2.frozen-{max(numbers, default=0) + 1}"
+
+        def found():
+            """The file and what tells it from another one, if it has something in it."""
+            for path in (f"{directory}.new/{moment}", f"{directory}/{moment}"):
+                with contextlib.suppress(OSError):
+                    status = os.stat(path)
+                    if status.st_size:
+                        return status.st_ino, status.st_ctime_ns
+            return None
+
+        # An attempt that was killed may have left one, until the next begins.
+        left = found()
         self.assertEqual(freeze_now(self.guest), "ok")
-        deadline = time.monotonic() + 30
-        while not (path.exists() and path.stat().st_size):
+        deadline = time.monotonic() + 60
+        while found() in (None, left):
             if time.monotonic() > deadline:
-                self.fail(f"{path} does not appear\n{self.guest.logs()}")
-        os.kill(pid, number)
+                self.fail(f"{directory} gets no {moment}\n{self.guest.logs()}")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
     def starts(self, *ways):
         self.guest.start().wait_ready()
@@ -327,7 +344,12 @@ class InterruptionTest(FreezeTest):
                                      ("manifest", signal.SIGKILL, ("cold", "warm")), ("disk.qcow2", signal.SIGTERM, ("warm",))):
             with self.subTest(moment=moment, signal=number.name):
                 self.kill_at(moment, number)
-                self.assertEqual(self.guest.wait_exit(), 137 if number == signal.SIGKILL else 0, self.guest.logs())
+                code = self.guest.wait_exit()
+                # With the manifest all is done but to give it its name: that may be quicker.
+                if moment == "manifest" and code == 0:
+                    ways = ("warm",)
+                else:
+                    self.assertEqual(code, 137 if number == signal.SIGKILL else 0, self.guest.logs())
                 self.starts(*ways)
 
     def daemons_die(self):
@@ -336,7 +358,7 @@ class InterruptionTest(FreezeTest):
             thawed = self.guest.events().count("file systems thawed")
             self.kill_at("state", signal.SIGKILL, "libvirtd")
             self.assertTrue(freeze_status(self.guest, "failed"))
-            self.guest.wait_event("file systems thawed", 20, thawed + 1)
+            self.guest.wait_event("file systems thawed", count=thawed + 1)
             self.guest.wait_ready()
             self.assertGreaterEqual(uptime_of(self.guest), uptime)
             self.assert_answers(self.guest)
@@ -346,11 +368,11 @@ class InterruptionTest(FreezeTest):
             self.assertIn("exit 0: the guest is frozen", self.guest.logs().splitlines()[-1])
             self.starts("warm")
         with self.subTest("casement-guest, while the agent has frozen the file systems"):
-            self.guest.wait_event("clock set", 20, 1)
+            self.guest.wait_event("clock set")
             thawed = self.guest.events().count("file systems thawed")
             harness.docker("exec", self.guest.name, "sh", "-c",
                            "virsh domfsfreeze windows && mkdir /images/windows.qcow2.frozen-90.new && kill -KILL $(pidof casement-guest)")
-            self.guest.wait_event("file systems thawed", 20, thawed + 1)
+            self.guest.wait_event("file systems thawed", count=thawed + 1)
             self.guest.wait_ready()
         with self.subTest("casement-guest, while libvirtd writes the state"):
             self.kill_at("state", signal.SIGKILL, "casement-guest")

@@ -7,10 +7,10 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-/* Run the loop until @condition, or fail after five seconds. */
+/* Run the loop until @condition, or fail after twenty seconds. */
 #define UNTIL(condition)                                                                                              \
 	do {                                                                                                          \
-		int64_t deadline_ = now_ms() + 5000;                                                                  \
+		int64_t deadline_ = now_ms() + 20000;                                                                 \
                                                                                                                       \
 		while (!(condition)) {                                                                                \
 			if (now_ms() > deadline_)                                                                     \

@@ -189,7 +189,7 @@ static void the_same_refusal_is_said_again(void **state)
 	be_ready();
 	plan.verbatim = strdup("<domain/>");
 	for (int i = 0; i < 2; i++) {
-		int64_t deadline = now_ms() + 5000;
+		int64_t deadline = now_ms() + 20000;
 		bool said = false;
 
 		send_signal(SIGUSR2, 0);
@@ -357,6 +357,21 @@ static void a_stop_in_the_middle_waits_for_it(bool fails)
 	fake_libvirt_open_gate();
 }
 
+/* docker stop on the heels of casementctl freeze: both signals are there when the keeper looks. */
+static void a_stop_right_behind_it_ends_with_it(void **state)
+{
+	(void)state;
+	be_ready();
+	send_signal(SIGUSR2, 0);
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.stop.requested);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_int_equal(keeper.freeze, FREEZE_DONE);
+	assert_null(strstr(fake_libvirt_calls(), "button"));
+	assert_true(exists(link_path));
+}
+
 static void a_stop_in_the_middle_ends_with_it(void **state)
 {
 	(void)state;
@@ -482,6 +497,7 @@ int main(void)
 		TEST(a_guest_that_cannot_be_copied_goes_on),
 		TEST(one_that_cannot_go_on_is_an_end),
 		TEST(libvirtd_dies_in_the_middle),
+		TEST(a_stop_right_behind_it_ends_with_it),
 		TEST(a_stop_in_the_middle_ends_with_it),
 		TEST(a_stop_goes_on_when_it_fails),
 		TEST(the_frozen_one_goes_on_and_its_agent_is_told),

@@ -24,7 +24,8 @@ static void asked_to_stop_while_libvirtd_never_comes(void **state)
 	send_signal(SIGTERM, 0);
 	UNTIL(keeper.ended);
 	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
-	assert_in_range(now_ms() - before, 1900, 4000);
+	/* Long before the guest's own time is over. */
+	assert_in_range(now_ms() - before, 1900, 20000);
 }
 
 static void asked_to_stop_in_the_middle_of_a_start(void **state)

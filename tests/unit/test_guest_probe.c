@@ -122,7 +122,7 @@ static void an_answer_in_pieces(void **state)
 	uint8_t request[RDP_REQUEST_SIZE];
 
 	(void)state;
-	with_server(&server, 2000);
+	with_server(&server, 20000);
 	assert_int_equal(heard.result, PROBE_ANSWERED);
 	assert_in_range(heard.latency, sizeof(confirm) * 2000 / 2, 10000000);
 	rdp_request(request);
@@ -137,9 +137,9 @@ static void another_server(void **state)
 	struct server server = { .bytes = banner, .n = 8, .hold = true };
 
 	(void)state;
-	with_server(&server, 2000);
+	with_server(&server, 20000);
 	assert_int_equal(heard.result, PROBE_OPEN);
-	assert_in_range(heard.latency, 0, 1000000); /* by its first byte */
+	assert_in_range(heard.latency, 0, 10000000); /* by its first byte, not at the end of its time */
 }
 
 static void a_server_that_hangs_up(void **state)
@@ -147,7 +147,7 @@ static void a_server_that_hangs_up(void **state)
 	struct server server = { .bytes = confirm, .n = 10 };
 
 	(void)state;
-	with_server(&server, 2000);
+	with_server(&server, 20000);
 	assert_int_equal(heard.result, PROBE_OPEN);
 }
 
@@ -214,9 +214,9 @@ static void nobody_is_there(void **state)
 
 	(void)state;
 	address.sin_addr.s_addr = htonl(0xc0000201);
-	run(200, 1000);
+	run(200, 60000);
 	assert_int_equal(heard.result, PROBE_SILENT);
-	assert_in_range(now_ms() - before, 0, 1000);
+	assert_in_range(now_ms() - before, 0, 20000);
 }
 
 static void no_such_interface(void **state)

@@ -105,7 +105,7 @@ static void finds_the_guest_and_hears_its_end(void **state)
 	assert_int_equal(qemu_signal(&qemu, SIGTERM), 0);
 	/* Also while nobody has reaped it. Under valgrind there are no pidfds. */
 	if (qemu.fd >= 0)
-		assert_int_equal(poll(&wait, 1, 5000), 1);
+		assert_int_equal(poll(&wait, 1, 20000), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(qemu_signal(&qemu, SIGTERM), -ESRCH);
 	qemu_clear(&qemu);
