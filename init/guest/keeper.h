@@ -77,6 +77,7 @@ struct keeper {
 	bool restored;		/* it was */
 	bool warm;		/* from the state of a frozen guest */
 	bool wake_up;		/* it was resumed, and its agent has to be told */
+	bool reload;		/* it was saved for a freeze that came to nothing */
 	char cold[160];		/* why it boots although there was a state; empty: there was none */
 	enum freeze_state freeze;
 	char freeze_reason[160];

@@ -5,6 +5,7 @@
  */
 #include "init/guest/keeper_parts.h"
 
+#include "init/guest/frozen.h"
 #include "lib/log.h"
 
 #include <libvirt/libvirt.h>
@@ -102,7 +103,7 @@ void keeper_not_frozen(struct keeper *keeper, const char *why)
 		return;
 	set_freeze(keeper, FREEZE_FAILED, why);
 	log_warning("the guest is not frozen: %s", keeper->freeze_reason);
-	/* It may have another QEMU by now, or none. */
+	/* It may have none any more: then the look finds it saved, and it is loaded again. */
 	keeper_drop_qemu(keeper);
 	keeper_found_qemu(keeper);
 	keeper_probe_start(keeper, true);
@@ -110,4 +111,32 @@ void keeper_not_frozen(struct keeper *keeper, const char *why)
 	keeper->wake_up = true;
 	if (keeper->linked)
 		keeper->wanted = VIRT_LOOK;
+}
+
+bool keeper_saved_in_vain(const struct keeper *keeper)
+{
+	const char *base = keeper->config->guest.base;
+	autofree char *unfinished = NULL;
+
+	if (keeper->stop.requested || keeper->evidence.shutdown == SHUTDOWN_BY_GUEST)
+		return false;
+	if (state_pending(&keeper->plan->state))
+		return true;
+	/* The casement-guest that froze it did not live to see it saved. */
+	if (keeper->plan->verbatim || !base || keeper->evidence.stopped != STOPPED_SAVED)
+		return false;
+	unfinished = frozen_unfinished(base);
+	return unfinished;
+}
+
+void keeper_reload_if_due(struct keeper *keeper)
+{
+	if (!keeper->linked || keeper->worker.busy || keeper->wanted != VIRT_NOTHING)
+		return;
+	log_warning("the guest was saved for a freeze that came to nothing: going on from there");
+	keeper->weighing_since = 0;
+	keeper->create_tries = 0;
+	keeper->reload = true;
+	keeper_drop_qemu(keeper);
+	keeper_feed(keeper, LIFE_RELOAD);
 }

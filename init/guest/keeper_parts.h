@@ -102,6 +102,10 @@ void keeper_freeze(struct keeper *keeper);
 bool keeper_freezing(const struct keeper *keeper);
 void keeper_frozen(struct keeper *keeper, const struct virt_result *result);
 void keeper_not_frozen(struct keeper *keeper, const char *why);
+/** keeper_saved_in_vain() - The guest is off: because it was saved for a freeze that came to
+ * nothing, so that it goes on from there? */
+bool keeper_saved_in_vain(const struct keeper *keeper);
+void keeper_reload_if_due(struct keeper *keeper);
 
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

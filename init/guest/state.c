@@ -313,22 +313,35 @@ int state_commit(const struct state *state, const struct state_facts *facts, siz
 	return result;
 }
 
-int state_adopt(const struct state *state, const char *directory, const struct disk *disk)
+/** lead_to() - Let the state be a file that is elsewhere. Return: 0 or -errno. */
+static int lead_to(const struct state *state, const char *file)
 {
-	autofree char *text = NULL, *target = NULL;
 	int result = state_discard(state);
 
-	if (result == 0 && asprintf(&target, "%s/state", directory) < 0) {
-		target = NULL;
-		result = -ENOMEM;
-	}
+	return result == 0 && symlink(file, state->image) ? -errno : result;
+}
+
+int state_adopt(const struct state *state, const char *directory, const struct disk *disk)
+{
+	autofree char *text = NULL, *file = NULL;
+	int result;
+
+	if (asprintf(&file, "%s/state", directory) < 0)
+		file = NULL;
+	result = file ? lead_to(state, file) : -ENOMEM;
 	if (result == 0)
 		result = describe_frozen(directory, disk, &text);
-	if (result == 0 && symlink(target, state->image))
-		result = -errno;
+	return result ? result : write_manifest(state, text);
+}
+
+int state_keep(const struct state *state, const char *file, const struct state_facts *facts)
+{
+	autofree char *text = NULL;
+	int result = lead_to(state, file);
+
 	if (result == 0)
-		result = write_manifest(state, text);
-	return result;
+		result = describe(state, facts, &text);
+	return result ? result : write_manifest(state, text);
 }
 
 int state_goes_with(const struct disk *disk, size_t size, char *ret_reason)

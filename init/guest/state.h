@@ -73,6 +73,14 @@ int state_consume(const struct state *state);
 int state_adopt(const struct state *state, const char *directory, const struct disk *disk);
 
 /**
+ * state_keep() - Let the guest go on from the state that it was saved to in @file, somewhere else:
+ * a freeze has begun, and nothing may be lost until it is complete.
+ *
+ * Return: 0 or -errno.
+ */
+int state_keep(const struct state *state, const char *file, const struct state_facts *facts);
+
+/**
  * state_frozen() - The directory of the frozen guest that the state is of.
  *
  * Return: allocated; NULL: it is of this guest alone.

@@ -300,28 +300,139 @@ static void without_room_nothing_is_begun(void **state)
 	assert_null(strstr(fake_libvirt_calls(), "save"));
 }
 
+/* qemu-img does not take it for what it should be. */
+static void spoil_disk(void)
+{
+	assert_int_equal(pwrite(disk_fd, "x", 1, 0), 1);
+}
+
+/** remains() - Is the directory there that is filled? */
+static bool remains(void)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s.new", frozen_path);
+	return exists(path);
+}
+
+static void expect_loaded_again(void)
+{
+	UNTIL(keeper.restored && keeper.life == LIFE_BOOTING && !keeper.worker.busy);
+	assert_non_null(strstr(fake_libvirt_calls(), "define restore resume"));
+	assert_false(keeper.ended || exists(link_path) || exists(frozen_path) || remains() || state_pending(&plan.state));
+	fake_libvirt_agent_event(true);
+	UNTIL(strstr(fake_libvirt_calls(), "fsthaw set-time"));
+	assert_int_equal(keeper.life, LIFE_RUNNING);
+}
+
 /* Off, and loaded again from what was just saved. */
 static void a_guest_that_cannot_be_copied_goes_on(void **state)
 {
 	(void)state;
 	be_ready();
-	fake.no_state = true; /* so the manifest cannot be written */
-	expect_to_go_on("cannot be completed");
-	assert_non_null(strstr(fake_libvirt_calls(), "save-running restore-running fsthaw state"));
+	spoil_disk();
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	assert_non_null(strstr(keeper.freeze_reason, "cannot be copied"));
+	expect_loaded_again();
 }
 
-static void one_that_cannot_go_on_is_an_end(void **state)
+static void one_that_cannot_be_loaded_again_boots(void **state)
 {
 	(void)state;
 	be_ready();
-	fake.no_state = true;
+	spoil_disk();
 	fake.fail = VIR_ERR_OPERATION_FAILED;
-	fake.fail_call = "restore-running";
+	fake.fail_call = "restore";
 	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	UNTIL(strstr(fake_libvirt_calls(), "restore create"));
+	UNTIL(keeper.life == LIFE_BOOTING);
+	assert_string_equal(keeper.cold, "the fake says no");
+	assert_false(keeper.ended || state_pending(&plan.state));
+}
+
+/* The guest is off, libvirtd is gone, and there is no frozen guest. */
+static void lose_libvirtd_and_the_copy(void)
+{
+	be_ready();
+	spoil_disk();
+	fake.die_saved = true;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED && !keeper.linked);
+	assert_true(state_pending(&plan.state) && remains());
+}
+
+static void libvirtd_dies_and_the_copy_fails(void **state)
+{
+	(void)state;
+	lose_libvirtd_and_the_copy();
+	/* The next one knows nothing of a guest. */
+	fake.reason = VIR_DOMAIN_SHUTOFF_UNKNOWN;
+	fake.reachable = true;
+	expect_loaded_again();
+}
+
+static void a_stop_before_it_is_loaded_again_keeps_it(void **state)
+{
+	(void)state;
+	lose_libvirtd_and_the_copy();
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.stop.requested);
+	fake.reason = VIR_DOMAIN_SHUTOFF_UNKNOWN;
+	fake.reachable = true;
 	UNTIL(keeper.ended);
-	assert_int_equal(keeper.freeze, FREEZE_FAILED);
-	assert_non_null(strstr(keeper.freeze_reason, "; and it cannot go on: the fake says no"));
-	assert_int_equal(keeper.exit_code, EXIT_GUEST_DESTROYED);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_string_equal(keeper.last_words, "the guest was saved for a freeze that came to nothing; the next start resumes it");
+	assert_true(state_pending(&plan.state));
+}
+
+/* What a casement-guest leaves that dies while libvirtd writes the state; @age: s. */
+static void leave_unfinished(int age)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time(NULL) - age } };
+	char command[512];
+
+	snprintf(command, sizeof(command), "mkdir %s.new && echo memory >%s.new/state", frozen_path, frozen_path);
+	run(command);
+	times[0] = times[1];
+	snprintf(command, sizeof(command), "%s.new/state", frozen_path);
+	assert_int_equal(utimensat(AT_FDCWD, command, times, 0), 0);
+	boots_save(boots_path, 71, 1);
+	fake.defined = true;
+	fake.reason = VIR_DOMAIN_SHUTOFF_SAVED;
+}
+
+static void the_next_keeper_loads_what_was_being_saved(void **state)
+{
+	(void)state;
+	leave_unfinished(-1);
+	begin();
+	expect_loaded_again();
+}
+
+/* The guest went on after it, and wrote; then somebody saved it. */
+static void an_older_one_is_not_loaded(void **state)
+{
+	(void)state;
+	leave_unfinished(3600);
+	begin();
+	UNTIL(strstr(fake_libvirt_calls(), "define create"));
+	UNTIL(keeper.life == LIFE_BOOTING);
+	assert_non_null(strstr(keeper.cold, "what a freeze has left"));
+	assert_null(strstr(fake_libvirt_calls(), "restore"));
+}
+
+/* Another client of libvirt did it. */
+static void a_guest_that_was_saved_without_a_freeze_stays_so(void **state)
+{
+	(void)state;
+	boots_save(boots_path, 71, 1);
+	fake.defined = true;
+	fake.reason = VIR_DOMAIN_SHUTOFF_SAVED;
+	begin();
+	UNTIL(keeper.ended);
+	assert_non_null(strstr(keeper.last_words, "the guest was saved, by another client"));
 }
 
 static void libvirtd_dies_in_the_middle(void **state)
@@ -480,7 +591,12 @@ int main(void)
 		TEST(a_guest_that_cannot_be_saved_goes_on),
 		TEST(without_room_nothing_is_begun),
 		TEST(a_guest_that_cannot_be_copied_goes_on),
-		TEST(one_that_cannot_go_on_is_an_end),
+		TEST(one_that_cannot_be_loaded_again_boots),
+		TEST(libvirtd_dies_and_the_copy_fails),
+		TEST(a_stop_before_it_is_loaded_again_keeps_it),
+		TEST(the_next_keeper_loads_what_was_being_saved),
+		TEST(an_older_one_is_not_loaded),
+		TEST(a_guest_that_was_saved_without_a_freeze_stays_so),
 		TEST(libvirtd_dies_in_the_middle),
 		TEST(a_stop_in_the_middle_ends_with_it),
 		TEST(a_stop_goes_on_when_it_fails),

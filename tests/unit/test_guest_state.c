@@ -237,6 +237,28 @@ static void a_frozen_one_is_adopted(void **unused)
 	assert_int_equal(rmdir(frozen), 0);
 }
 
+/* That of a freeze that is not complete: this guest's, and elsewhere. */
+static void one_that_is_elsewhere_is_kept(void **unused)
+{
+	char elsewhere[96];
+
+	(void)unused;
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", directory);
+	assert_int_equal(state_keep(&state, elsewhere, &facts), -ENOENT);
+	assert_false(state_pending(&state));
+	put(elsewhere, "memory");
+	assert_int_equal(state_keep(&state, elsewhere, &facts), 0);
+	assert_true(state_pending(&state));
+	assert_null(state_frozen(&state));
+	assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), 0);
+	put(elsewhere, "another memory");
+	assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), -ESTALE);
+	assert_string_equal(reason, "its file is not as it was written");
+	assert_int_equal(state_discard(&state), 0);
+	assert_true(exists(elsewhere) && !state_loaded(&state));
+	unlink(elsewhere);
+}
+
 static void a_frozen_one_without_its_disk_is_not_adopted(void **unused)
 {
 	(void)unused;
@@ -260,6 +282,7 @@ int main(void)
 		TEST(without_a_name_there_is_none),
 		TEST(a_frozen_one_is_adopted),
 		TEST(a_frozen_one_without_its_disk_is_not_adopted),
+		TEST(one_that_is_elsewhere_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
