@@ -64,7 +64,26 @@ static void set_freeze(struct keeper *keeper, enum freeze_state state, const cha
 		*at = ' ';
 }
 
-void keeper_freeze(struct keeper *keeper)
+/** refuse() - Nothing has been done to the guest. */
+static void refuse(struct keeper *keeper, const char *why)
+{
+	log_warning("the guest is not frozen: %s", why);
+	keeper->asking = false;
+	set_freeze(keeper, FREEZE_FAILED, why);
+	/* PID 1 takes it for running since it asked: the same words again are news. */
+	keeper->report.last.freeze = FREEZE_RUNNING;
+	keeper->report.last.freeze_reason[0] = '\0';
+}
+
+static void begin(struct keeper *keeper)
+{
+	log_info("freezing the guest, for clones");
+	keeper->asking = false;
+	keeper_rest(keeper);
+	keeper->wanted = VIRT_FREEZE;
+}
+
+void keeper_freeze(struct keeper *keeper, bool force)
 {
 	struct failure failure;
 	const char *why;
@@ -73,27 +92,50 @@ void keeper_freeze(struct keeper *keeper)
 		return;
 	why = refusal(keeper, &failure);
 	if (why) {
-		log_warning("the guest is not frozen: %s", why);
-		set_freeze(keeper, FREEZE_FAILED, why);
-		/* PID 1 takes it for running since it asked: the same words again are news. */
-		keeper->report.last.freeze = FREEZE_RUNNING;
-		keeper->report.last.freeze_reason[0] = '\0';
+		refuse(keeper, why);
 		return;
 	}
-	log_info("freezing the guest, for clones");
 	set_freeze(keeper, FREEZE_RUNNING, "");
-	keeper_rest(keeper);
-	keeper->wanted = VIRT_FREEZE;
+	if (force) {
+		begin(keeper);
+		return;
+	}
+	/* Meanwhile it is a guest like any other. */
+	keeper->asking = true;
+	keeper->wanted = VIRT_ASK_WINDOWS;
+}
+
+void keeper_windows_asked(struct keeper *keeper, const struct virt_result *result)
+{
+	struct failure failure;
+	const char *why = result->outcome == VIRT_DONE ? refusal(keeper, &failure) : result->text;
+
+	if (result->outcome == VIRT_DONE && result->text[0])
+		log_info("%s", result->text);
+	if (why)
+		refuse(keeper, why);
+	else
+		begin(keeper);
 }
 
 bool keeper_freezing(const struct keeper *keeper)
 {
-	return keeper->freeze == FREEZE_RUNNING;
+	return keeper->freeze == FREEZE_RUNNING && !keeper->asking;
+}
+
+void keeper_freeze_dropped(struct keeper *keeper, const char *why)
+{
+	if (keeper->wanted == VIRT_ASK_WINDOWS)
+		refuse(keeper, why);
+	if (keeper->wanted == VIRT_FREEZE)
+		keeper_not_frozen(keeper, why);
 }
 
 void keeper_frozen(struct keeper *keeper, const struct virt_result *result)
 {
 	set_freeze(keeper, FREEZE_DONE, "");
+	snprintf(keeper->frozen, sizeof(keeper->frozen), "%.*s", (int)sizeof(keeper->frozen) - 1,
+		 result->text);
 	keeper_end(keeper, EXIT_GUEST_OFF, "the guest is frozen in %s", result->text);
 }
 

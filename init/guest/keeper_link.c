@@ -58,6 +58,7 @@ void keeper_link_lost(struct keeper *keeper, const char *why)
 	if (keeper->evidence.saving)
 		keeper_not_saved(keeper, why);
 	/* What comes of a freeze its own job tells: much of it needs no libvirtd. */
+	keeper_freeze_dropped(keeper, why);
 	keeper->wanted = VIRT_NOTHING;
 	keeper->backoff = BACKOFF_MIN_MS;
 	keeper->next_connect = now + keeper->backoff;
@@ -145,6 +146,7 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		break;
 	case VIRT_RESTORE: keeper_not_restored(keeper, result); break;
 	case VIRT_SAVE: keeper_not_saved(keeper, result->text); break;
+	case VIRT_ASK_WINDOWS: keeper_windows_asked(keeper, result); break;
 	case VIRT_FREEZE: keeper_not_frozen(keeper, result->text); break;
 	case VIRT_LOOK: keeper->wanted = VIRT_LOOK; break;
 	case VIRT_DESTROY_GRACEFUL:
@@ -191,6 +193,7 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 	case VIRT_CREATE:
 	case VIRT_RESTORE: keeper_created(keeper); break;
 	case VIRT_SAVE: keeper_saved(keeper); break;
+	case VIRT_ASK_WINDOWS: keeper_windows_asked(keeper, result); break;
 	case VIRT_FREEZE: keeper_frozen(keeper, result); break;
 	case VIRT_WAKE_UP: log_info("the guest's clock is set"); break;
 	case VIRT_PRESS_KEY: keeper_install_pressed(keeper, result->booted); break;
@@ -211,6 +214,8 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 static void lost(struct keeper *keeper, const struct virt_result *result)
 {
 	keeper_link_lost(keeper, result->text);
+	if (result->job == VIRT_ASK_WINDOWS)
+		keeper_windows_asked(keeper, result);
 	if (result->job == VIRT_FREEZE)
 		keeper_not_frozen(keeper, result->text);
 }

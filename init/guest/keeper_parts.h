@@ -97,7 +97,11 @@ int keeper_know_disk(struct keeper *keeper, struct failure *failure);
 bool keeper_disks_go_with(const struct keeper *keeper, size_t size, char *ret_reason);
 
 /* keeper_freeze.c */
-void keeper_freeze(struct keeper *keeper);
+/** keeper_freeze() - @force: without asking Windows whether it may be. */
+void keeper_freeze(struct keeper *keeper, bool force);
+void keeper_windows_asked(struct keeper *keeper, const struct virt_result *result);
+/** keeper_freeze_dropped() - What is wanted will not be done; has it to do with a freeze? */
+void keeper_freeze_dropped(struct keeper *keeper, const char *why);
 /** keeper_freezing() - Nothing that is heard of the guest counts. */
 bool keeper_freezing(const struct keeper *keeper);
 void keeper_frozen(struct keeper *keeper, const struct virt_result *result);

@@ -22,6 +22,8 @@
 
 /* An agent that lives answers in some milliseconds. */
 #define AGENT_SECONDS 1
+/* Windows gives its programs as long to bring their files into order (VSS). */
+#define FREEZE_SECONDS 60
 
 /** check_room() - For the memory and the disk, at worst. Return: 0, or -ENOSPC with @result's text
  * filled. */
@@ -61,6 +63,7 @@ static int seal(const struct virt *virt, struct frozen *frozen, const struct fro
 /** save() - Return: 0, or -EIO with @result's text filled; then the guest goes on. */
 static int save(struct virt *virt, const struct frozen *frozen, struct virt_result *result)
 {
+	virDomainAgentSetResponseTimeout(virt->domain, FREEZE_SECONDS, 0);
 	/* Without an agent that can do it there is nothing to be done. */
 	virDomainFSFreeze(virt->domain, NULL, 0, 0);
 	virResetLastError();

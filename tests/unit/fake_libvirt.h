@@ -24,6 +24,8 @@ struct fake_libvirt {
 	bool gated;      /* every call waits in fake_libvirt_pass() */
 	const char *gated_call; /* only a call of that name does; NULL: any */
 	bool no_state;   /* a save writes none */
+	unsigned windows; /* what PowerShell ends with there; 0: it is another system */
+	unsigned windows_looks; /* how often it is looked whether it has ended before it has */
 	bool die_saved;  /* libvirtd dies when it has saved */
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */
 	const char *fail_call; /* only a call of that name does; NULL: any */

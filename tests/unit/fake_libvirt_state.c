@@ -2,6 +2,8 @@
 #include "fake_libvirt.h"
 #include "lib/util.h"
 
+#include <libvirt/libvirt-qemu.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +70,36 @@ int virDomainFSThaw(virDomain *domain, const char **mountpoints, unsigned n, uns
 	(void)n;
 	(void)flags;
 	return fake_libvirt_call("fsthaw");
+}
+
+int virDomainGetGuestInfo(virDomain *domain, unsigned types, virTypedParameterPtr *params, int *n, unsigned flags)
+{
+	int size = 0;
+
+	(void)domain;
+	(void)flags;
+	if (fake_libvirt_call(types == VIR_DOMAIN_GUEST_INFO_OS ? "osinfo" : "facts that nobody wanted"))
+		return -1;
+	return virTypedParamsAddString(params, n, &size, "os.id", fake.windows ? "mswindows" : "debian");
+}
+
+char *virDomainQemuAgentCommand(virDomain *domain, const char *command, int timeout, unsigned flags)
+{
+	bool look = strstr(command, "\"guest-exec-status\"") && strstr(command, "\"pid\":71");
+	bool begin = strstr(command, "\"guest-exec\"") && strstr(command, "powershell") && strstr(command, "RebootPending");
+	char text[80];
+
+	(void)domain;
+	if (fake_libvirt_call(timeout <= 0 || flags ? "a command without an end" : look ? "look" : begin ? "exec" : "a command that nobody wanted"))
+		return NULL;
+	if (!look)
+		return strdup("{\"return\":{\"pid\":71}}");
+	if (fake.windows_looks) {
+		fake.windows_looks--;
+		return strdup("{\"return\":{\"exited\":false}}");
+	}
+	snprintf(text, sizeof(text), "{\"return\":{\"exited\":true,\"exitcode\":%u}}", fake.windows);
+	return strdup(text);
 }
 
 int virDomainAgentSetResponseTimeout(virDomain *domain, int seconds, unsigned flags)

@@ -237,6 +237,122 @@ static void without_an_agent_it_is_frozen_as_well(void **state)
 	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
 }
 
+/* And may be asked again, when it is over. */
+static void a_windows_in_an_update_is_not_frozen(void **state)
+{
+	static const struct {
+		unsigned code;
+		const char *words;
+	} cases[] = {
+		{ 1001, "Windows has an update pending (RebootPending): restart it first" },
+		{ 1015, "(RebootPending, RebootInProgress, PackagesPending, RebootRequired): restart it first, or freeze it with --force" },
+		{ 1016, "Windows is at its updates (TiWorker, TrustedInstaller): wait until that is over, or freeze it with --force" },
+		{ 1063, "Windows is about to shut down or to restart: call that off (shutdown /a), or freeze it with --force" },
+	};
+
+	(void)state;
+	be_ready();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fake.windows = cases[i].code;
+		fake.windows_looks = 1;
+		expect_refusal(cases[i].words);
+		assert_int_equal(keeper.life, LIFE_RUNNING);
+		assert_int_equal(keeper.health.state, RDP_ANSWERING); /* it was never disturbed */
+	}
+	assert_non_null(strstr(fake_libvirt_calls(), "osinfo exec look look osinfo"));
+	fake.windows = 1000;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.freeze, FREEZE_DONE);
+}
+
+static void by_force_it_is(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1001;
+	send_signal(SIGUSR2, WIRE_FREEZE_FORCE);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.freeze, FREEZE_DONE);
+	assert_null(strstr(fake_libvirt_calls(), "osinfo"));
+}
+
+static void expect_frozen_unasked(const char *failing, unsigned code)
+{
+	be_ready();
+	fake.windows = code;
+	fake.fail = failing ? VIR_ERR_INTERNAL_ERROR : 0;
+	fake.fail_call = failing;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.freeze, FREEZE_DONE);
+}
+
+static void an_agent_that_knows_no_system_is_no_hindrance(void **state)
+{
+	(void)state;
+	expect_frozen_unasked("osinfo", 1001);
+	assert_null(strstr(fake_libvirt_calls(), "exec"));
+}
+
+static void an_agent_that_runs_no_program_is_no_hindrance(void **state)
+{
+	(void)state;
+	expect_frozen_unasked("exec", 1001);
+}
+
+static void a_powershell_that_is_forbidden_is_no_hindrance(void **state)
+{
+	(void)state;
+	expect_frozen_unasked(NULL, 1);
+}
+
+/* It may be about to shut down. */
+static void an_agent_that_falls_silent_is_one(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1000;
+	fake.fail = VIR_ERR_AGENT_UNRESPONSIVE;
+	fake.fail_call = "look";
+	expect_refusal("the fake says no");
+}
+
+/* What happens while it is asked is heard. */
+static void a_stop_while_it_is_asked_goes_first(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1000;
+	fake.gated_call = "look";
+	fake.gated = true;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.asking && keeper.worker.busy);
+	assert_string_equal(fake_libvirt_entered(), "look");
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.stop.requested);
+	fake_libvirt_open_gate();
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	assert_string_equal(keeper.freeze_reason, "it is being stopped");
+	UNTIL(strstr(fake_libvirt_calls(), "button"));
+	power_off();
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+}
+
+static void libvirtd_dies_while_it_is_asked(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1000;
+	fake.break_call = "look";
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	UNTIL(keeper.linked && !keeper.worker.busy);
+	assert_int_equal(keeper.life, LIFE_RUNNING);
+	assert_null(strstr(fake_libvirt_calls(), "save"));
+}
+
 /* Its end, which libvirtd, the kernel and PID 1 tell, is none. */
 static void what_happens_meanwhile_is_not_heard(void **state)
 {
@@ -587,6 +703,14 @@ int main(void)
 		TEST(the_same_refusal_is_said_again),
 		TEST(is_frozen_and_that_is_the_end),
 		TEST(without_an_agent_it_is_frozen_as_well),
+		TEST(a_windows_in_an_update_is_not_frozen),
+		TEST(by_force_it_is),
+		TEST(an_agent_that_knows_no_system_is_no_hindrance),
+		TEST(an_agent_that_runs_no_program_is_no_hindrance),
+		TEST(a_powershell_that_is_forbidden_is_no_hindrance),
+		TEST(an_agent_that_falls_silent_is_one),
+		TEST(a_stop_while_it_is_asked_goes_first),
+		TEST(libvirtd_dies_while_it_is_asked),
 		TEST(what_happens_meanwhile_is_not_heard),
 		TEST(a_guest_that_cannot_be_saved_goes_on),
 		TEST(without_room_nothing_is_begun),
