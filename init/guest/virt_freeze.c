@@ -95,7 +95,8 @@ static int save_and_seal(struct virt *virt, struct frozen *frozen, const struct 
 	if (seal(virt, frozen, facts, result))
 		return -EIO;
 	/* So that this container, too, goes on where it stopped; if not, it boots. */
-	state_adopt(&plan->state, frozen->directory, &plan->storage.disk);
+	state_adopt(&plan->state, frozen->directory, plan->storage.disk.links[0].path,
+		    plan->storage.disk.links[0].path);
 	snprintf(result->text, sizeof(result->text), "%s", frozen->directory);
 	return 0;
 }

@@ -180,6 +180,14 @@ class CloneTest(FreezeTest):
             self.assertIn(line, after)
         self.assertEqual(again.stop(), 0, again.logs())
 
+    def test_killed_as_soon_as_it_has_a_disk(self):
+        clone = self.clone(self.warm).start()
+        harness.until("its disk", 30, clone.disk.exists)
+        os.kill(clone.pid, signal.SIGKILL)
+        self.assertEqual(clone.wait_exit(), 137, clone.logs())
+        clone.start()
+        self.assert_warm(clone, self.original.known["uptime"])
+
     def test_the_original_goes_on(self):
         uptime = self.original.known["uptime"]
         self.original.start()

@@ -210,7 +210,7 @@ static void a_frozen_one_is_adopted(void **unused)
 	snprintf(image, sizeof(image), "%s/state", frozen);
 	assert_int_equal(mkdir(frozen, 0755), 0);
 	put(image, "memory of another");
-	assert_int_equal(state_adopt(&state, frozen, &disk), 0); /* what there was is gone */
+	assert_int_equal(state_adopt(&state, frozen, disk_path, disk_path), 0); /* what there was is gone */
 	assert_true(state_pending(&state) && state_loaded(&state));
 	assert_int_equal(state_size(&state), 17);
 	found = state_frozen(&state);
@@ -224,7 +224,7 @@ static void a_frozen_one_is_adopted(void **unused)
 	put(disk_path, "another disk");
 	expect_refusal("disk was changed");
 	/* Used once, as any other. */
-	assert_int_equal(state_adopt(&state, frozen, &disk), 0);
+	assert_int_equal(state_adopt(&state, frozen, disk_path, disk_path), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), 0);
 	expect_refusal("3 attempts");
@@ -263,7 +263,7 @@ static void a_frozen_one_without_its_disk_is_not_adopted(void **unused)
 {
 	(void)unused;
 	unlink(disk_path);
-	assert_int_equal(state_adopt(&state, "/images/frozen-1", &disk), -ENOENT);
+	assert_int_equal(state_adopt(&state, "/images/frozen-1", disk_path, disk_path), -ENOENT);
 	assert_false(state_pending(&state));
 }
 
