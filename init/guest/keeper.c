@@ -327,8 +327,17 @@ static int64_t next_deadline(const struct keeper *keeper)
 	next = earlier(next, keeper_room_next(keeper));
 	next = earlier(next, keeper_install_next(keeper));
 	if (keeper->weighing_since && !keeper->evidence.saving && !keeper_saved_in_vain(keeper))
-		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
+		next = earlier(next, keeper->weighing_since + keeper_patience(keeper));
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
+}
+
+/** may_conclude() - Is there nothing more to be heard about the guest's end? */
+static bool may_conclude(const struct keeper *keeper, int64_t now)
+{
+	int64_t waited = now - keeper->weighing_since, patience = keeper_patience(keeper);
+
+	return (patience == VERDICT_PATIENCE_MS || waited >= patience) &&
+	       verdict_ready(&keeper->evidence, waited);
 }
 
 void keeper_settle(struct keeper *keeper)
@@ -344,8 +353,7 @@ void keeper_settle(struct keeper *keeper)
 		keeper_start_carry_on(keeper, now);
 	if (keeper->weighing_since && keeper_saved_in_vain(keeper))
 		keeper_reload_if_due(keeper);
-	else if (keeper->weighing_since &&
-		 verdict_ready(&keeper->evidence, now - keeper->weighing_since))
+	else if (keeper->weighing_since && may_conclude(keeper, now))
 		keeper_feed(keeper, LIFE_CONCLUDE);
 	if (!keeper->ended) {
 		keeper_room_if_due(keeper, now);

@@ -10,6 +10,9 @@
 
 #include <libvirt/libvirt.h>
 
+/* What libvirtd takes at most between QEMU's end and the word that the guest is saved. */
+#define SAVED_PATIENCE_MS 10000
+
 /** has_other_disks() - Does it write to disks that would not be frozen with it? */
 static bool has_other_disks(const struct config *config)
 {
@@ -169,6 +172,18 @@ bool keeper_saved_in_vain(const struct keeper *keeper)
 		return false;
 	unfinished = frozen_unfinished(base);
 	return unfinished;
+}
+
+int64_t keeper_patience(const struct keeper *keeper)
+{
+	const char *base = keeper->config->guest.base;
+	autofree char *unfinished = NULL;
+
+	if (keeper->created || !keeper->linked || keeper->stop.requested || !base ||
+	    keeper->evidence.stopped != STOPPED_UNSEEN || keeper->evidence.shutdown)
+		return VERDICT_PATIENCE_MS;
+	unfinished = frozen_unfinished(base);
+	return unfinished ? SAVED_PATIENCE_MS : VERDICT_PATIENCE_MS;
 }
 
 void keeper_reload_if_due(struct keeper *keeper)

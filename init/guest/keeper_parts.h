@@ -110,6 +110,9 @@ void keeper_not_frozen(struct keeper *keeper, const char *why);
  * nothing, so that it goes on from there? */
 bool keeper_saved_in_vain(const struct keeper *keeper);
 void keeper_reload_if_due(struct keeper *keeper);
+/** keeper_patience() - How long to weigh a guest's end, in ms: longer where a casement-guest before
+ * this one was freezing it, and libvirtd has yet to say whether it is saved. */
+int64_t keeper_patience(const struct keeper *keeper);
 
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

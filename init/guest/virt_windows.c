@@ -51,16 +51,17 @@ static const char question[] =
 	"-MaxEvents 1 -ErrorAction SilentlyContinue; "
 	"if ($e.Id -eq 1074) { $n += 32 }; exit $n";
 
-/** is_windows() - Return: 1 or 0, or -1 with libvirt's error. */
+/** is_windows() - Return: 1 or 0, or -1 if nobody says, not always with libvirt's error. */
 static int is_windows(virDomain *domain)
 {
 	virTypedParameter *facts = NULL;
 	const char *id = NULL;
 	int n = 0, result = -1;
 
-	if (virDomainGetGuestInfo(domain, VIR_DOMAIN_GUEST_INFO_OS, &facts, &n, 0) == 0)
-		result = virTypedParamsGetString(facts, n, "os.id", &id) == 1 &&
-			 streq(id, "mswindows");
+	/* Of an agent that is silent it knows nothing, and that is no error. */
+	if (virDomainGetGuestInfo(domain, VIR_DOMAIN_GUEST_INFO_OS, &facts, &n, 0) == 0 &&
+	    virTypedParamsGetString(facts, n, "os.id", &id) == 1)
+		result = streq(id, "mswindows");
 	virTypedParamsFree(facts, n);
 	return result;
 }
@@ -172,7 +173,9 @@ int virt_ask_windows(virDomain *domain, struct virt_result *result)
 	if (windows > 0)
 		pid = begin(domain);
 	if (windows < 0 || pid < 0) {
-		explain_silence(result, virGetLastErrorMessage());
+		explain_silence(result, virGetLastErrorCode() == VIR_ERR_OK
+						? "its agent does not answer"
+						: virGetLastErrorMessage());
 		return 0;
 	}
 	while ((ended = has_ended(domain, pid, &code)) == 0 && now_ms() < deadline)

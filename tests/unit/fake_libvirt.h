@@ -25,6 +25,7 @@ struct fake_libvirt {
 	const char *gated_call; /* only a call of that name does; NULL: any */
 	bool no_state;   /* a save writes none */
 	unsigned windows; /* what PowerShell ends with there; 0: it is another system */
+	bool unknown_system; /* its agent does not say which it is */
 	unsigned windows_looks; /* how often it is looked whether it has ended before it has */
 	bool die_saved;  /* libvirtd dies when it has saved */
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */

@@ -295,6 +295,14 @@ static void an_agent_that_knows_no_system_is_no_hindrance(void **state)
 	assert_null(strstr(fake_libvirt_calls(), "exec"));
 }
 
+static void a_silent_agent_is_no_hindrance(void **state)
+{
+	(void)state;
+	fake.unknown_system = true;
+	expect_frozen_unasked(NULL, 1001);
+	assert_null(strstr(fake_libvirt_calls(), "exec"));
+}
+
 static void an_agent_that_runs_no_program_is_no_hindrance(void **state)
 {
 	(void)state;
@@ -527,6 +535,32 @@ static void the_next_keeper_loads_what_was_being_saved(void **state)
 	expect_loaded_again();
 }
 
+/* QEMU's end is no crash where libvirtd is about to say that the guest is saved. */
+static void the_next_keeper_waits_for_the_word(void **state)
+{
+	pid_t pid = start_qemu(false);
+	int64_t late;
+
+	(void)state;
+	leave_unfinished(-1);
+	boots_save(boots_path, pid, 1);
+	fake.state = VIR_DOMAIN_PAUSED;
+	fake.reason = VIR_DOMAIN_PAUSED_SAVE;
+	begin();
+	UNTIL(keeper.life == LIFE_PAUSED && !keeper.worker.busy);
+	kill(pid, SIGKILL);
+	reap(pid, SIGKILL);
+	UNTIL(keeper.life == LIFE_DYING);
+	late = now_ms() + VERDICT_PATIENCE_MS + 100;
+	while (now_ms() < late)
+		virEventRunDefaultImpl();
+	assert_false(keeper.ended);
+	fake.state = VIR_DOMAIN_SHUTOFF;
+	fake.reason = VIR_DOMAIN_SHUTOFF_SAVED;
+	fake_libvirt_event(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SAVED);
+	expect_loaded_again();
+}
+
 /* The guest went on after it, and wrote; then somebody saved it. */
 static void an_older_one_is_not_loaded(void **state)
 {
@@ -706,6 +740,7 @@ int main(void)
 		TEST(a_windows_in_an_update_is_not_frozen),
 		TEST(by_force_it_is),
 		TEST(an_agent_that_knows_no_system_is_no_hindrance),
+		TEST(a_silent_agent_is_no_hindrance),
 		TEST(an_agent_that_runs_no_program_is_no_hindrance),
 		TEST(a_powershell_that_is_forbidden_is_no_hindrance),
 		TEST(an_agent_that_falls_silent_is_one),
@@ -719,6 +754,7 @@ int main(void)
 		TEST(libvirtd_dies_and_the_copy_fails),
 		TEST(a_stop_before_it_is_loaded_again_keeps_it),
 		TEST(the_next_keeper_loads_what_was_being_saved),
+		TEST(the_next_keeper_waits_for_the_word),
 		TEST(an_older_one_is_not_loaded),
 		TEST(a_guest_that_was_saved_without_a_freeze_stays_so),
 		TEST(libvirtd_dies_in_the_middle),
