@@ -1,7 +1,7 @@
 #include "image/need.h"
 
+#include "lib/frozen_suffix.h"
 #include "lib/install_mark.h"
-
 #include "lib/util.h"
 
 #include <sys/stat.h>
@@ -12,7 +12,7 @@ static bool is_frozen(const char *base)
 	autofree char *link = NULL;
 	struct stat status;
 
-	if (asprintf(&link, "%s.frozen", base) < 0) {
+	if (asprintf(&link, "%s" FROZEN_SUFFIX, base) < 0) {
 		link = NULL;
 		return false;
 	}

@@ -7,7 +7,7 @@
  *   configured".
  * - reload signal, to a service that has one: read the configuration again.
  * - SIGQUIT, to the main service while it stops: the deadline is now.
- * - SIGUSR2, to the main service: freeze the guest.
+ * - SIGUSR2, to the main service: freeze the guest; with WIRE_FREEZE_FORCE without asking it.
  * - SIGUSR1, to the main service: the process it reported in X_CASEMENT_GUEST_PID was reaped; the
  *   value is its wait status.
  */
@@ -33,6 +33,8 @@
 #define WIRE_CPU "X_CASEMENT_GUEST_CPU" /* the processor that it sees, as in [guest] cpu */
 #define WIRE_FREEZE "X_CASEMENT_FREEZE" /* one of freeze_state_name() */
 #define WIRE_FREEZE_REASON "X_CASEMENT_FREEZE_REASON" /* text: why it failed */
+#define WIRE_FROZEN "X_CASEMENT_FROZEN"		      /* text: the directory that it is frozen in */
+#define WIRE_FREEZE_FORCE 1			      /* the value of SIGUSR2 */
 #define WIRE_HANGS "X_CASEMENT_HANGS"		      /* a service's name: it does not answer */
 
 /* Along with the READY=1 that follows RELOADING=1: what became of it. */

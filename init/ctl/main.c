@@ -31,6 +31,7 @@ static const char usage[] =
 	"\n"
 	"  --json         status: the JSON line as it is\n"
 	"  --wait         ready: wait until it is\n"
+	"  --force        freeze: without asking Windows whether an update is under way\n"
 	"  --socket PATH  ask there instead of " STATUS_SOCKET "\n"
 	"  --version      print the version\n"
 	"  --help         print this text\n";
@@ -40,15 +41,20 @@ struct options {
 	const char *verb;
 	bool json;
 	bool wait;
+	bool force;
 };
 
 /* Return: -1 to go on, or the exit code. */
 static int read_options(int argc, char **argv, struct options *ret_options)
 {
 	static const struct option known[] = {
-		{ "json", no_argument, NULL, 'j' },	    { "wait", no_argument, NULL, 'w' },
-		{ "socket", required_argument, NULL, 's' }, { "version", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },	    { 0 },
+		{ "json", no_argument, NULL, 'j' },
+		{ "wait", no_argument, NULL, 'w' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "force", no_argument, NULL, 'f' },
+		{ 0 },
 	};
 	static const char *const verbs[] = { "status", "health",  "ready",
 					     "watch",  "metrics", "freeze" };
@@ -59,6 +65,7 @@ static int read_options(int argc, char **argv, struct options *ret_options)
 		switch (option) {
 		case 'j': ret_options->json = true; break;
 		case 'w': ret_options->wait = true; break;
+		case 'f': ret_options->force = true; break;
 		case 's': ret_options->socket = optarg; break;
 		case 'v': puts("casementctl " CASEMENT_VERSION); return 0;
 		case 'h': fputs(usage, stdout); return 0;
@@ -221,6 +228,8 @@ static int follow_freeze(const char *line)
 	int result = -1;
 
 	if (streq(state, "done")) {
+		printf("frozen: %s\n", text_of(guest, "frozen"));
+		fflush(stdout);
 		result = 0;
 	} else if (streq(state, "failed")) {
 		fprintf(stderr, "casementctl: the guest is not frozen: %s\n",
@@ -231,17 +240,40 @@ static int follow_freeze(const char *line)
 	return result;
 }
 
-/* Ask, and wait for what comes of it. */
-static int freeze(const struct options *options)
+/* Ask for it. Return: 0 if it has begun. */
+static int begin_freeze(const struct options *options)
 {
-	int result = yes_or_no(options);
-	autofclose FILE *changes = result ? NULL : ask(options->socket, "watch", true);
+	autofclose FILE *answer =
+		ask(options->socket, options->force ? "freeze force" : "freeze", false);
 	autofree char *line = NULL;
 	size_t size = 0;
 
+	if (!answer)
+		return 1;
+	if (getline(&line, &size, answer) <= 0)
+		return no_answer(options->socket);
+	if (!streq(line, "ok\n")) {
+		fprintf(stderr, "casementctl: the guest is not frozen: %s",
+			strncmp(line, "fail ", 5) == 0 ? line + 5 : line);
+		return 1;
+	}
+	/* Whoever sees nothing more has been cut off by the container's end. */
+	puts("freezing the guest; then the container ends");
+	fflush(stdout);
+	return 0;
+}
+
+/* Ask for it, and wait for what comes of it. */
+static int freeze(const struct options *options)
+{
+	autofclose FILE *changes =
+		begin_freeze(options) ? NULL : ask(options->socket, "watch", true);
+	autofree char *line = NULL;
+	size_t size = 0;
+	int result = -1;
+
 	if (!changes)
 		return 1;
-	result = -1;
 	while (result < 0 && getline(&line, &size, changes) > 0)
 		result = follow_freeze(line);
 	if (result < 0)

@@ -1,7 +1,8 @@
 /*
  * A child from birth to burial. Its stderr is a pipe that is read until the child closed it or the
  * time is up; then the child is killed if need be, and reaped. It inherits nothing but 0, 1 and 2,
- * and none of the signal settings that casement-guest made for itself.
+ * and none of the signal settings that casement-guest made for itself. It dies with casement-guest,
+ * even when that is killed: a copy that nobody waits for would hold the disk against the next QEMU.
  */
 #include "init/guest/command.h"
 
@@ -11,40 +12,29 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 extern char **environ;
 
-/** spawn() - Start @argv with @error_fd as its stderr. Return: 0 or -errno. */
-static int spawn(char *const argv[], int error_fd, pid_t *ret_pid)
+/** become() - In the child: the program, or an end with 127. */
+static _Noreturn void become(char *const argv[], int error_fd, pid_t parent)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int result;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	sigset_t none;
 
-	if (posix_spawn_file_actions_init(&files))
-		return -ENOMEM;
-	if (posix_spawnattr_init(&attributes)) {
-		posix_spawn_file_actions_destroy(&files);
-		return -ENOMEM;
-	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The parent may have ended before that was said. */
+	if (getppid() != parent || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(error_fd, STDOUT_FILENO) < 0 || dup2(error_fd, STDERR_FILENO) < 0)
+		_exit(127);
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
 	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	result = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (!result)
-		result = posix_spawn_file_actions_adddup2(&files, error_fd, STDOUT_FILENO);
-	if (!result)
-		result = posix_spawn_file_actions_adddup2(&files, error_fd, STDERR_FILENO);
-	if (!result)
-		result = posix_spawn(ret_pid, argv[0], &files, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&files);
-	return -result;
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(argv[0], argv, environ);
+	dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+	_exit(127);
 }
 
 /** collect() - Read @fd to its end or until @deadline. Return: 0 or -ETIMEDOUT. */
@@ -60,8 +50,8 @@ static int collect(int fd, int64_t deadline, size_t size, char *output)
 
 		if (left <= 0 || poll(&wait, 1, (int)left) == 0)
 			return -ETIMEDOUT;
-		n = used + 1 < size ? read(fd, output + used, size - 1 - used) :
-				      read(fd, rest, sizeof(rest));
+		n = used + 1 < size ? read(fd, output + used, size - 1 - used)
+				    : read(fd, rest, sizeof(rest));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -87,13 +77,17 @@ static void join_lines(char *text)
 int command_run(char *const argv[], int timeout, size_t size, char *ret_output)
 {
 	int64_t deadline = now_ms() + timeout;
-	int pipe_fds[2], result, status = 0;
-	pid_t pid = 0;
+	int pipe_fds[2], result = 0, status = 0;
+	pid_t parent = getpid(), pid;
 
 	ret_output[0] = '\0';
 	if (pipe2(pipe_fds, O_CLOEXEC))
 		return -errno;
-	result = spawn(argv, pipe_fds[1], &pid);
+	pid = fork();
+	if (pid == 0)
+		become(argv, pipe_fds[1], parent);
+	if (pid < 0)
+		result = -errno;
 	close(pipe_fds[1]);
 	if (result == 0) {
 		result = collect(pipe_fds[0], deadline, size, ret_output);

@@ -10,7 +10,6 @@
  * @size: of @ret_output
  * @ret_output: the beginning of what it wrote to stderr, as one line of text; empty if nothing
  *
- * Return: 0 when it ended with 0, -EIO when it did not, -ETIMEDOUT, or -errno if it could not be
- * run.
+ * Return: 0 when it ended with 0, -EIO when it did not or could not be run, -ETIMEDOUT, or -errno.
  */
 int command_run(char *const argv[], int timeout, size_t size, char *ret_output);

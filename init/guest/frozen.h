@@ -80,8 +80,9 @@ int frozen_check_state(const struct frozen *frozen);
  */
 int frozen_begin(const char *base, struct frozen *ret_frozen, size_t size, char *ret_reason);
 
-/** frozen_interrupted() - Are there remains of one that was never finished? */
-bool frozen_interrupted(const char *base);
+/** frozen_unfinished() - The directory of one that is being made or never was finished; allocated.
+ * NULL: there is none. */
+char *frozen_unfinished(const char *base);
 
 /**
  * frozen_seal() - The guest is off, and its state is written: copy its disk and what belongs to

@@ -56,19 +56,20 @@ static unsigned next_number(const char *directory, const char *name)
 	return last + 1;
 }
 
-bool frozen_interrupted(const char *base)
+char *frozen_unfinished(const char *base)
 {
 	const char *name = strrchr(base, '/') + 1;
 	autofree char *parent = strndup(base, (size_t)(name - base));
 	autoclosedir DIR *dir = parent ? opendir(parent) : NULL;
 	const struct dirent *entry;
-	bool new = false;
 
-	while (!new &&dir && (entry = readdir(dir))) {
-		if (!number_of(entry->d_name, name, &new))
-			new = false;
+	while (dir && (entry = readdir(dir))) {
+		bool new = false;
+
+		if (number_of(entry->d_name, name, &new) && new)
+			return frozen_join(parent, entry->d_name);
 	}
-	return new;
+	return NULL;
 }
 
 int frozen_begin(const char *base, struct frozen *ret_frozen, size_t size, char *ret_reason)

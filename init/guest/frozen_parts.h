@@ -2,8 +2,8 @@
 #pragma once
 
 #include "init/guest/frozen.h"
+#include "lib/frozen_suffix.h"
 
-#define FROZEN_SUFFIX ".frozen"
 #define FROZEN_HEAD "casement-frozen 1\n"
 #define FROZEN_MANIFEST_MAX 4096
 

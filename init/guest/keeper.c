@@ -104,6 +104,7 @@ static void watch(struct keeper *keeper)
 {
 	struct boots boots = boots_load(keeper->paths->boots);
 	const char *base = keeper->config->guest.base;
+	autofree char *unfinished = NULL;
 
 	keeper_start_done(keeper);
 	keeper_found_qemu(keeper);
@@ -120,7 +121,8 @@ static void watch(struct keeper *keeper)
 		 (int)keeper->qemu.pid);
 	keeper->ready = true;
 	/* A casement-guest that died while it froze the guest has not thawed it. */
-	if (!keeper->created && base && frozen_interrupted(base))
+	unfinished = keeper->created || !base ? NULL : frozen_unfinished(base);
+	if (unfinished)
 		keeper->wake_up = true;
 	keeper_install_begin(keeper);
 	if (can_answer(keeper))
@@ -324,9 +326,18 @@ static int64_t next_deadline(const struct keeper *keeper)
 	next = earlier(next, keeper_start_next(keeper));
 	next = earlier(next, keeper_room_next(keeper));
 	next = earlier(next, keeper_install_next(keeper));
-	if (keeper->weighing_since && !keeper->evidence.saving)
-		next = earlier(next, keeper->weighing_since + VERDICT_PATIENCE_MS);
+	if (keeper->weighing_since && !keeper->evidence.saving && !keeper_saved_in_vain(keeper))
+		next = earlier(next, keeper->weighing_since + keeper_patience(keeper));
 	return keeper->watchdog ? earlier(next, keeper->next_watchdog) : next;
+}
+
+/** may_conclude() - Is there nothing more to be heard about the guest's end? */
+static bool may_conclude(const struct keeper *keeper, int64_t now)
+{
+	int64_t waited = now - keeper->weighing_since, patience = keeper_patience(keeper);
+
+	return (patience == VERDICT_PATIENCE_MS || waited >= patience) &&
+	       verdict_ready(&keeper->evidence, waited);
 }
 
 void keeper_settle(struct keeper *keeper)
@@ -340,8 +351,9 @@ void keeper_settle(struct keeper *keeper)
 		keeper_stop_carry_on(keeper, now);
 	if (!keeper->ended)
 		keeper_start_carry_on(keeper, now);
-	if (keeper->weighing_since &&
-	    verdict_ready(&keeper->evidence, now - keeper->weighing_since))
+	if (keeper->weighing_since && keeper_saved_in_vain(keeper))
+		keeper_reload_if_due(keeper);
+	else if (keeper->weighing_since && may_conclude(keeper, now))
 		keeper_feed(keeper, LIFE_CONCLUDE);
 	if (!keeper->ended) {
 		keeper_room_if_due(keeper, now);

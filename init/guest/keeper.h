@@ -77,9 +77,12 @@ struct keeper {
 	bool restored;		/* it was */
 	bool warm;		/* from the state of a frozen guest */
 	bool wake_up;		/* it was resumed, and its agent has to be told */
+	bool reload;		/* it was saved for a freeze that came to nothing */
 	char cold[160];		/* why it boots although there was a state; empty: there was none */
 	enum freeze_state freeze;
+	bool asking; /* Windows whether it may be frozen; nothing is done to it yet */
 	char freeze_reason[160];
+	char frozen[256]; /* the directory */
 	unsigned create_tries;
 	unsigned start_failures; /* in a row */
 	int64_t start_until;	 /* how long the start that is under way may take */

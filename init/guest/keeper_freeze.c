@@ -5,9 +5,13 @@
  */
 #include "init/guest/keeper_parts.h"
 
+#include "init/guest/frozen.h"
 #include "lib/log.h"
 
 #include <libvirt/libvirt.h>
+
+/* What libvirtd takes at most between QEMU's end and the word that the guest is saved. */
+#define SAVED_PATIENCE_MS 10000
 
 /** has_other_disks() - Does it write to disks that would not be frozen with it? */
 static bool has_other_disks(const struct config *config)
@@ -63,7 +67,27 @@ static void set_freeze(struct keeper *keeper, enum freeze_state state, const cha
 		*at = ' ';
 }
 
-void keeper_freeze(struct keeper *keeper)
+/** refuse() - Nothing has been done to the guest. */
+static void refuse(struct keeper *keeper, const char *why)
+{
+	log_warning("the guest is not frozen: %s", why);
+	keeper->asking = false;
+	set_freeze(keeper, FREEZE_FAILED, why);
+	/* PID 1 takes it for running since it asked: the same words again are news. */
+	keeper->report.last.freeze = FREEZE_RUNNING;
+	keeper->report.last.freeze_reason[0] = '\0';
+}
+
+static void begin(struct keeper *keeper)
+{
+	log_info("freezing the guest, for clones");
+	keeper->asking = false;
+	keeper_rest(keeper);
+	/* At once: a stop that came along with it would want the button instead. */
+	worker_give(&keeper->worker, VIRT_FREEZE);
+}
+
+void keeper_freeze(struct keeper *keeper, bool force)
 {
 	struct failure failure;
 	const char *why;
@@ -72,28 +96,42 @@ void keeper_freeze(struct keeper *keeper)
 		return;
 	why = refusal(keeper, &failure);
 	if (why) {
-		log_warning("the guest is not frozen: %s", why);
-		set_freeze(keeper, FREEZE_FAILED, why);
-		/* PID 1 takes it for running since it asked: the same words again are news. */
-		keeper->report.last.freeze = FREEZE_RUNNING;
-		keeper->report.last.freeze_reason[0] = '\0';
+		refuse(keeper, why);
 		return;
 	}
-	log_info("freezing the guest, for clones");
 	set_freeze(keeper, FREEZE_RUNNING, "");
-	keeper_rest(keeper);
-	/* At once: a stop that came along with it would want the button instead. */
-	worker_give(&keeper->worker, VIRT_FREEZE);
+	if (force) {
+		begin(keeper);
+		return;
+	}
+	/* Meanwhile it is a guest like any other. */
+	keeper->asking = true;
+	worker_give(&keeper->worker, VIRT_ASK_WINDOWS);
+}
+
+void keeper_windows_asked(struct keeper *keeper, const struct virt_result *result)
+{
+	struct failure failure;
+	const char *why = result->outcome == VIRT_DONE ? refusal(keeper, &failure) : result->text;
+
+	if (result->outcome == VIRT_DONE && result->text[0])
+		log_info("%s", result->text);
+	if (why)
+		refuse(keeper, why);
+	else
+		begin(keeper);
 }
 
 bool keeper_freezing(const struct keeper *keeper)
 {
-	return keeper->freeze == FREEZE_RUNNING;
+	return keeper->freeze == FREEZE_RUNNING && !keeper->asking;
 }
 
 void keeper_frozen(struct keeper *keeper, const struct virt_result *result)
 {
 	set_freeze(keeper, FREEZE_DONE, "");
+	snprintf(keeper->frozen, sizeof(keeper->frozen), "%.*s", (int)sizeof(keeper->frozen) - 1,
+		 result->text);
 	keeper_end(keeper, EXIT_GUEST_OFF, "the guest is frozen in %s", result->text);
 }
 
@@ -103,7 +141,7 @@ void keeper_not_frozen(struct keeper *keeper, const char *why)
 		return;
 	set_freeze(keeper, FREEZE_FAILED, why);
 	log_warning("the guest is not frozen: %s", keeper->freeze_reason);
-	/* It may have another QEMU by now, or none. */
+	/* It may have none any more: then the look finds it saved, and it is loaded again. */
 	keeper_drop_qemu(keeper);
 	keeper_found_qemu(keeper);
 	keeper_probe_start(keeper, true);
@@ -111,4 +149,44 @@ void keeper_not_frozen(struct keeper *keeper, const char *why)
 	keeper->wake_up = true;
 	if (keeper->linked)
 		keeper->wanted = VIRT_LOOK;
+}
+
+bool keeper_saved_in_vain(const struct keeper *keeper)
+{
+	const char *base = keeper->config->guest.base;
+	autofree char *unfinished = NULL;
+
+	if (keeper->stop.requested || keeper->evidence.shutdown == SHUTDOWN_BY_GUEST)
+		return false;
+	if (state_pending(&keeper->plan->state))
+		return true;
+	/* The casement-guest that froze it did not live to see it saved. */
+	if (keeper->plan->verbatim || !base || keeper->evidence.stopped != STOPPED_SAVED)
+		return false;
+	unfinished = frozen_unfinished(base);
+	return unfinished;
+}
+
+int64_t keeper_patience(const struct keeper *keeper)
+{
+	const char *base = keeper->config->guest.base;
+	autofree char *unfinished = NULL;
+
+	if (keeper->created || !keeper->linked || keeper->stop.requested || !base ||
+	    keeper->evidence.stopped != STOPPED_UNSEEN || keeper->evidence.shutdown)
+		return VERDICT_PATIENCE_MS;
+	unfinished = frozen_unfinished(base);
+	return unfinished ? SAVED_PATIENCE_MS : VERDICT_PATIENCE_MS;
+}
+
+void keeper_reload_if_due(struct keeper *keeper)
+{
+	if (!keeper->linked || keeper->worker.busy || keeper->wanted != VIRT_NOTHING)
+		return;
+	log_warning("the guest was saved for a freeze that came to nothing: going on from there");
+	keeper->weighing_since = 0;
+	keeper->create_tries = 0;
+	keeper->reload = true;
+	keeper_drop_qemu(keeper);
+	keeper_feed(keeper, LIFE_RELOAD);
 }

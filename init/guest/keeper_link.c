@@ -145,6 +145,7 @@ static void failed(struct keeper *keeper, const struct virt_result *result)
 		break;
 	case VIRT_RESTORE: keeper_not_restored(keeper, result); break;
 	case VIRT_SAVE: keeper_not_saved(keeper, result->text); break;
+	case VIRT_ASK_WINDOWS: keeper_windows_asked(keeper, result); break;
 	case VIRT_FREEZE: keeper_not_frozen(keeper, result->text); break;
 	case VIRT_LOOK: keeper->wanted = VIRT_LOOK; break;
 	case VIRT_DESTROY_GRACEFUL:
@@ -191,6 +192,7 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 	case VIRT_CREATE:
 	case VIRT_RESTORE: keeper_created(keeper); break;
 	case VIRT_SAVE: keeper_saved(keeper); break;
+	case VIRT_ASK_WINDOWS: keeper_windows_asked(keeper, result); break;
 	case VIRT_FREEZE: keeper_frozen(keeper, result); break;
 	case VIRT_WAKE_UP: log_info("the guest's clock is set"); break;
 	case VIRT_PRESS_KEY: keeper_install_pressed(keeper, result->booted); break;
@@ -211,6 +213,8 @@ static void done(struct keeper *keeper, const struct virt_result *result)
 static void lost(struct keeper *keeper, const struct virt_result *result)
 {
 	keeper_link_lost(keeper, result->text);
+	if (result->job == VIRT_ASK_WINDOWS)
+		keeper_windows_asked(keeper, result);
 	if (result->job == VIRT_FREEZE)
 		keeper_not_frozen(keeper, result->text);
 }

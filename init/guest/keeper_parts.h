@@ -97,11 +97,20 @@ int keeper_know_disk(struct keeper *keeper, struct failure *failure);
 bool keeper_disks_go_with(const struct keeper *keeper, size_t size, char *ret_reason);
 
 /* keeper_freeze.c */
-void keeper_freeze(struct keeper *keeper);
+/** keeper_freeze() - @force: without asking Windows whether it may be. */
+void keeper_freeze(struct keeper *keeper, bool force);
+void keeper_windows_asked(struct keeper *keeper, const struct virt_result *result);
 /** keeper_freezing() - Nothing that is heard of the guest counts. */
 bool keeper_freezing(const struct keeper *keeper);
 void keeper_frozen(struct keeper *keeper, const struct virt_result *result);
 void keeper_not_frozen(struct keeper *keeper, const char *why);
+/** keeper_saved_in_vain() - The guest is off: because it was saved for a freeze that came to
+ * nothing, so that it goes on from there? */
+bool keeper_saved_in_vain(const struct keeper *keeper);
+void keeper_reload_if_due(struct keeper *keeper);
+/** keeper_patience() - How long to weigh a guest's end, in ms: longer where a casement-guest before
+ * this one was freezing it, and libvirtd has yet to say whether it is saved. */
+int64_t keeper_patience(const struct keeper *keeper);
 
 /* keeper_report.c */
 void keeper_report(struct keeper *keeper);

@@ -172,6 +172,7 @@ void keeper_report(struct keeper *keeper)
 		facts.cpu = keeper->config->guest.cpu;
 	copy(facts.start_reason, sizeof(facts.start_reason), keeper->cold);
 	copy(facts.freeze_reason, sizeof(facts.freeze_reason), keeper->freeze_reason);
+	copy(facts.frozen, sizeof(facts.frozen), keeper->frozen);
 	copy(facts.reason, sizeof(facts.reason), reason_of(keeper));
 	describe(keeper, sizeof(facts.status), facts.status);
 	if (keeper->plan->network)

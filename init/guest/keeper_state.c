@@ -74,7 +74,8 @@ bool keeper_restore(struct keeper *keeper)
 	keeper->restored = keeper->wake_up = false;
 	keeper->warm = frozen != NULL;
 	keeper->cold[0] = '\0';
-	keeper->restoring = keeper->deaf = state_pending(state);
+	keeper->restoring = keeper->deaf = state_pending(state) || keeper->reload;
+	keeper->reload = false;
 	if (!keeper->restoring)
 		return false;
 	log_info("resuming the guest from %s %s", frozen ? "the frozen one in" : "its saved state",
@@ -141,6 +142,8 @@ void keeper_judge_state(struct keeper *keeper)
 	 */
 	if (keeper->evidence.stopped == STOPPED_SAVED && !keeper->evidence.saved && ours)
 		keeper->evidence.destroyed = true;
+	/* It was to stop before it could be loaded again. */
+	keeper->evidence.kept = !keeper->evidence.saved && state_pending(state);
 }
 
 void keeper_wake_up_if_due(struct keeper *keeper)

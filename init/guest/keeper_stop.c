@@ -168,7 +168,7 @@ void keeper_signal(struct keeper *keeper, const struct signalfd_siginfo *info)
 		if (info->ssi_code == SI_QUEUE)
 			reaped(keeper, info->ssi_int);
 		break;
-	case SIGUSR2: keeper_freeze(keeper); break;
+	case SIGUSR2: keeper_freeze(keeper, signals_value(info) == WIRE_FREEZE_FORCE); break;
 	default: log_debug("signal %u means nothing here", info->ssi_signo); break;
 	}
 }

@@ -148,6 +148,7 @@ static const struct cell table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 		/* A domain XML with <on_poweroff>restart: it powered off and starts again. */
 		[LIFE_UP] = GO(BOOTING, REBOOT),
 		[LIFE_REBOOTED] = GO(BOOTING, REBOOT),
+		[LIFE_RELOAD] = GO(DEFINING, DEFINE),
 		/* libvirt's message says more than the evidence. */
 		[LIFE_FAILED] = GO(ENDED, FAIL),
 		[LIFE_GIVE_UP] = GO(ENDED, JUDGE),
@@ -182,7 +183,7 @@ static const char *const state_names[] = {
 static const char *const event_names[] = {
 	"found-off", "found-ended", "found-starting", "up",	 "suspended", "slept",	 "rebooted",
 	"sign",	     "shutdown",    "stopped",	      "gone",	 "defined",   "created", "refused",
-	"failed",    "retry",	    "lost",	      "stop",	 "give-up",   "conclude",
+	"failed",    "retry",	    "reload",	      "lost",	 "stop",      "give-up", "conclude",
 };
 
 static const char *const action_names[] = {

@@ -47,6 +47,7 @@ enum life_event {
 	LIFE_REFUSED, /* libvirtd does not want the definition */
 	LIFE_FAILED,  /* it could not be started */
 	LIFE_RETRY,   /* nor could it, and it is tried once more */
+	LIFE_RELOAD,  /* it was saved, and is to go on from there at once */
 	LIFE_LOST,    /* libvirtd went away, and with it the answer to what was asked */
 	/* What we want. */
 	LIFE_STOP,

@@ -16,7 +16,14 @@ static int fill(const char *path, const struct disk *base)
 				    base->links[0].format);
 }
 
-int overlay_create(const char *path, const struct disk *base, struct failure *failure)
+static int explain(int error, const char *path, const struct disk *base, struct failure *failure)
+{
+	return failure_set(failure, EXIT_CONFIG, error, "an overlay on %s cannot be made as %s: %s",
+			   base->links[0].path, path, strerror(-error));
+}
+
+int overlay_begin(const char *path, const struct disk *base, char **ret_temporary,
+		  struct failure *failure)
 {
 	autofree char *temporary = NULL;
 	int result = publish_temporary(path, &temporary);
@@ -28,13 +35,18 @@ int overlay_create(const char *path, const struct disk *base, struct failure *fa
 				   "and be writable: mount a volume there",
 				   path, strerror(-result));
 	result = fill(temporary, base);
-	if (result)
+	if (result) {
 		unlink(temporary);
-	else
-		result = publish(temporary, path);
-	if (result && result != -EEXIST)
-		return failure_set(failure, EXIT_CONFIG, result,
-				   "an overlay on %s cannot be made as %s: %s", base->links[0].path,
-				   path, strerror(-result));
+		return explain(result, path, base, failure);
+	}
+	*ret_temporary = take_ptr(temporary);
 	return 0;
+}
+
+int overlay_publish(const char *temporary, const char *path, const struct disk *base,
+		    struct failure *failure)
+{
+	int result = publish(temporary, path);
+
+	return result && result != -EEXIST ? explain(result, path, base, failure) : 0;
 }

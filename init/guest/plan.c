@@ -178,17 +178,6 @@ int plan_check_host(const struct plan *plan, struct failure *failure)
 	return result ? result : placement_check_pin(&config->guest.pin, failure);
 }
 
-/** adopt_frozen() - A clone goes on where the guest was frozen that its disk is of. */
-static void adopt_frozen(struct plan *plan)
-{
-	const char *frozen = plan->storage.frozen;
-	int result = frozen ? state_adopt(&plan->state, frozen, &plan->storage.disk) : 0;
-
-	if (result)
-		log_warning("the state in %s is not used: %s; the guest boots from its disk",
-			    frozen, strerror(-result));
-}
-
 int plan_prepare(struct plan *plan, struct failure *failure)
 {
 	int result = 0;
@@ -207,8 +196,6 @@ int plan_prepare(struct plan *plan, struct failure *failure)
 			result = prepare_disks(plan, failure);
 		if (result == 0 && plan->config->guest.firmware == FIRMWARE_UEFI_SECURE)
 			result = nvram_check_secure(plan->storage.nvram, failure);
-		if (result == 0)
-			adopt_frozen(plan);
 		if (result == 0)
 			qemu_cache_bring(QEMU_CACHE, plan->storage.capabilities);
 	}

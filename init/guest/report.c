@@ -36,7 +36,7 @@ PRINTF_LIKE(2, 3) static void add(struct text *text, const char *format, ...)
 /** add_text() - A field of free text: line breaks would end it. */
 static void add_text(struct text *text, const char *name, const char *value)
 {
-	char clean[160];
+	char clean[256];
 
 	snprintf(clean, sizeof(clean), "%s", value);
 	for (char *at = clean; *at; at++) {
@@ -97,6 +97,8 @@ static void add_start(struct text *text, const struct report_facts *old,
 	}
 	if (new->cpu && (all || new->cpu != old->cpu))
 		add_text(text, WIRE_CPU, new->cpu);
+	if (new->frozen[0] && (all || !streq(new->frozen, old->frozen)))
+		add_text(text, WIRE_FROZEN, new->frozen);
 	/* What a casement-guest before this one was at PID 1 knows better. */
 	if (new->freeze && (all || new->freeze != old->freeze))
 		add(text, WIRE_FREEZE "=%s\n", freeze_state_name(new->freeze));

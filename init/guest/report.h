@@ -28,6 +28,7 @@ struct report_facts {
 	const char *cpu;	/* that it sees; NULL: not known */
 	enum freeze_state freeze;
 	char freeze_reason[160];
+	char frozen[256]; /* the directory, when that is done */
 	char status[160]; /* one line for people */
 	bool ready;
 	bool stopping;

@@ -88,20 +88,34 @@ PRINTF_LIKE(2, 3) static void write_line(FILE *out, const char *format, ...)
 	va_end(arguments);
 }
 
-/** write_file_mark() - Size and time of a file, by which other hands on it are noticed. */
-static int write_file_mark(FILE *out, const char *word, const char *path)
+/**
+ * write_mark_of() - Size and time of a file, by which other hands on it are noticed.
+ * @file: where it is, before it gets its name
+ */
+static int write_mark_of(FILE *out, const char *word, const char *path, const char *file)
 {
 	struct stat status;
 
-	if (stat(path, &status))
+	if (stat(file, &status))
 		return -errno;
 	write_line(out, "%s %lld %lld.%09ld %s\n", word, (long long)status.st_size,
 		   (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec, path);
 	return 0;
 }
 
-/** describe_frozen() - The manifest of a state that is a frozen guest's. @ret_text: allocated. */
-static int describe_frozen(const char *directory, const struct disk *disk, char **ret_text)
+/** write_file_mark() - The same, of one that is where it belongs. */
+static int write_file_mark(FILE *out, const char *word, const char *path)
+{
+	return write_mark_of(out, word, path, path);
+}
+
+/**
+ * describe_frozen() - The manifest of a state that is a frozen guest's.
+ * @file: where the disk is, before it gets its name
+ * @ret_text: allocated
+ */
+static int describe_frozen(const char *directory, const char *disk, const char *file,
+			   char **ret_text)
 {
 	autofree char *text = NULL;
 	size_t size;
@@ -112,7 +126,7 @@ static int describe_frozen(const char *directory, const struct disk *disk, char 
 		return -ENOMEM;
 	write_line(out, FROZEN_HEAD "%s\n", directory);
 	/* What is below the disk is compared with the record of its base. */
-	result = write_file_mark(out, "disk", disk->links[0].path);
+	result = write_mark_of(out, "disk", disk, file);
 	if (fclose(out))
 		return -ENOMEM;
 	if (result == 0)
@@ -222,7 +236,8 @@ int state_claim(const struct state *state, const struct state_facts *facts, size
 	int result = read_manifest(state->manifest, found);
 
 	if (result == 0)
-		result = frozen ? describe_frozen(frozen, facts->disk, &wanted)
+		result = frozen ? describe_frozen(frozen, facts->disk->links[0].path,
+						  facts->disk->links[0].path, &wanted)
 				: describe(state, facts, &wanted);
 	if (result) {
 		snprintf(ret_reason, size, "it cannot be read: %s", strerror(-result));
@@ -313,22 +328,36 @@ int state_commit(const struct state *state, const struct state_facts *facts, siz
 	return result;
 }
 
-int state_adopt(const struct state *state, const char *directory, const struct disk *disk)
+/** lead_to() - Let the state be a file that is elsewhere. Return: 0 or -errno. */
+static int lead_to(const struct state *state, const char *file)
 {
-	autofree char *text = NULL, *target = NULL;
 	int result = state_discard(state);
 
-	if (result == 0 && asprintf(&target, "%s/state", directory) < 0) {
-		target = NULL;
-		result = -ENOMEM;
-	}
+	return result == 0 && symlink(file, state->image) ? -errno : result;
+}
+
+int state_adopt(const struct state *state, const char *directory, const char *disk,
+		const char *file)
+{
+	autofree char *text = NULL, *image = NULL;
+	int result;
+
+	if (asprintf(&image, "%s/state", directory) < 0)
+		image = NULL;
+	result = image ? lead_to(state, image) : -ENOMEM;
 	if (result == 0)
-		result = describe_frozen(directory, disk, &text);
-	if (result == 0 && symlink(target, state->image))
-		result = -errno;
+		result = describe_frozen(directory, disk, file, &text);
+	return result ? result : write_manifest(state, text);
+}
+
+int state_keep(const struct state *state, const char *file, const struct state_facts *facts)
+{
+	autofree char *text = NULL;
+	int result = lead_to(state, file);
+
 	if (result == 0)
-		result = write_manifest(state, text);
-	return result;
+		result = describe(state, facts, &text);
+	return result ? result : write_manifest(state, text);
 }
 
 int state_goes_with(const struct disk *disk, size_t size, char *ret_reason)

@@ -67,10 +67,20 @@ int state_consume(const struct state *state);
  * state_adopt() - Let a disk go on from the state of a frozen guest: it was just made from that
  * one's disk, or is the one that was frozen.
  * @directory: the frozen guest's
+ * @file: where the disk is; that may be before it gets its name
  *
  * Return: 0 or -errno.
  */
-int state_adopt(const struct state *state, const char *directory, const struct disk *disk);
+int state_adopt(const struct state *state, const char *directory, const char *disk,
+		const char *file);
+
+/**
+ * state_keep() - Let the guest go on from the state that it was saved to in @file, somewhere else:
+ * a freeze has begun, and nothing may be lost until it is complete.
+ *
+ * Return: 0 or -errno.
+ */
+int state_keep(const struct state *state, const char *file, const struct state_facts *facts);
 
 /**
  * state_frozen() - The directory of the frozen guest that the state is of.

@@ -8,6 +8,7 @@
 #include "init/guest/base.h"
 #include "init/guest/frozen.h"
 #include "init/guest/overlay.h"
+#include "init/guest/state.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -82,15 +83,40 @@ static int explain_no_disk(const struct guest_config *config, struct failure *fa
 			   config->disk, config->base);
 }
 
-/** overlay() - Make the disk, an overlay on @base. */
-static int overlay(const struct guest_config *config, const struct disk *base,
+/** adopt() - Let the disk go on from the state of the guest that was frozen; else it boots. */
+static void adopt(const char *disk, const char *temporary, const char *frozen)
+{
+	struct state state;
+	int result = state_init(&state, disk);
+
+	if (result == 0) {
+		result = state_adopt(&state, frozen, disk, temporary);
+		state_clear(&state);
+	}
+	if (result)
+		log_warning("the state in %s is not used: %s; the guest boots from its disk",
+			    frozen, strerror(-result));
+}
+
+/**
+ * overlay() - Make the disk, an overlay on @base.
+ * @frozen: of a clone: the directory of the frozen guest that it goes on from, or NULL
+ *
+ * What a clone goes on from is there before its disk is: where there is a disk, nothing is missing.
+ */
+static int overlay(const struct guest_config *config, const struct disk *base, const char *frozen,
 		   struct failure *failure)
 {
+	autofree char *temporary = NULL;
 	int64_t begin = now_ms();
 	int result;
 
 	forget_base(config->disk);
-	result = overlay_create(config->disk, base, failure);
+	result = overlay_begin(config->disk, base, &temporary, failure);
+	if (result == 0 && frozen)
+		adopt(config->disk, temporary, frozen);
+	if (result == 0)
+		result = overlay_publish(temporary, config->disk, base, failure);
 	if (result == 0)
 		log_info("the disk %s is made, in %lld ms", config->disk,
 			 (long long)(now_ms() - begin));
@@ -123,10 +149,8 @@ static int make_clone(const struct guest_config *config, const struct frozen *fr
 	if (result == 0)
 		result = identity_clone(identity, uuid, failure);
 	if (result == 0)
-		result = overlay(config, &base, failure);
+		result = overlay(config, &base, frozen->directory, failure);
 	disk_clear(&base);
-	if (result == 0)
-		storage->frozen = strdup(frozen->directory);
 	return result;
 }
 
@@ -156,7 +180,7 @@ static int make_disk(const struct guest_config *config, const char *identity,
 		return explain_no_disk(config, failure);
 	if (result)
 		return result;
-	result = overlay(config, &base, failure);
+	result = overlay(config, &base, NULL, failure);
 	disk_clear(&base);
 	return result;
 }
@@ -294,6 +318,5 @@ void storage_clear(struct storage *storage)
 	free(storage->nvram);
 	free(storage->tpm);
 	free(storage->capabilities);
-	free(storage->frozen);
 	*storage = (struct storage){ .nvram = NULL };
 }

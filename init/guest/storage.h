@@ -13,7 +13,6 @@ struct storage {
 	char *nvram;	    /* path of the UEFI variables */
 	char *tpm;	    /* directory of the TPM's state */
 	char *capabilities; /* what is known about QEMU: qemu_cache.h */
-	char *frozen; /* the disk was just made, as a clone of the guest in this directory; or NULL */
 };
 
 /** storage_key() - The key that names the disk, for messages. */

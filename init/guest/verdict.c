@@ -89,6 +89,12 @@ int verdict_pronounce(const struct evidence *evidence, size_t size, char *ret_te
 			 "resumes it");
 		return EXIT_GUEST_OFF;
 	}
+	if (evidence->kept) {
+		snprintf(ret_text, size,
+			 "the guest was saved for a freeze that came to nothing; the next start "
+			 "resumes it");
+		return EXIT_GUEST_OFF;
+	}
 	if (evidence->shutdown == SHUTDOWN_BY_GUEST) {
 		snprintf(ret_text, size, "the guest shut down");
 		return EXIT_GUEST_OFF;
@@ -117,7 +123,9 @@ int verdict_pronounce(const struct evidence *evidence, size_t size, char *ret_te
 		snprintf(ret_text, size, "the guest shut down");
 		return EXIT_GUEST_OFF;
 	case STOPPED_SAVED:
-		snprintf(ret_text, size, "the guest was saved");
+		snprintf(ret_text, size,
+			 "the guest was saved, by another client of libvirt or by a freeze that "
+			 "was cut off");
 		return EXIT_GUEST_OFF;
 	case STOPPED_DESTROYED:
 		snprintf(ret_text, size, "the guest was destroyed by another client of libvirt");

@@ -30,6 +30,7 @@ struct evidence {
 	bool destroyed; /* we made it end, by libvirtd or by a signal */
 	bool saving;    /* libvirtd is at it, or we are with what it wrote */
 	bool saved;     /* its state is on the disk, for the next start */
+	bool kept;      /* the same, and it is that of a freeze */
 	enum shutdown_by shutdown;
 	enum stopped_as stopped;
 	bool panicked;

@@ -13,6 +13,7 @@
 #include "init/guest/virt_install.h"
 #include "init/guest/virt_room.h"
 #include "init/guest/virt_state.h"
+#include "init/guest/virt_windows.h"
 #include "init/guest/xml_read.h"
 
 #include <errno.h>
@@ -163,6 +164,7 @@ static int run(struct virt *virt, enum virt_job job, struct virt_result *result)
 	case VIRT_PRESS_KEY: return virt_press_key(domain, virt->plan, result);
 	case VIRT_EJECT_ANSWERS: return virt_eject_answers(domain, virt->plan);
 	case VIRT_SAVE: return virt_save(virt, result);
+	case VIRT_ASK_WINDOWS: return virt_ask_windows(domain, result);
 	case VIRT_FREEZE: return virt_freeze(virt, result);
 	case VIRT_WAKE_UP: return virt_wake_up(virt);
 	case VIRT_DESTROY_GRACEFUL:
@@ -225,6 +227,7 @@ const char *virt_job_name(enum virt_job job)
 		"pressing a key",
 		"taking the answers' CD out",
 		"saving the guest",
+		"asking Windows whether it may be frozen",
 		"freezing the guest",
 		"setting the guest's clock",
 		"destroying the guest gracefully",

@@ -25,8 +25,9 @@ enum virt_job {
 	VIRT_PRESS_KEY, /* of a guest that is being installed */
 	VIRT_EJECT_ANSWERS,
 	VIRT_SAVE,
-	VIRT_FREEZE,  /* for clones */
-	VIRT_WAKE_UP, /* after it was resumed: its file systems and its clock */
+	VIRT_ASK_WINDOWS, /* whether it may be frozen */
+	VIRT_FREEZE,	  /* for clones */
+	VIRT_WAKE_UP,	  /* after it was resumed: its file systems and its clock */
 	VIRT_DESTROY_GRACEFUL,
 	VIRT_DESTROY,
 	N_VIRT_JOBS

@@ -1,7 +1,9 @@
 /*
  * Freezing. libvirt saves the guest, whose QEMU is gone then, and so nobody writes to its disk
- * while that is copied. Where anything fails the guest is loaded again from what was just saved: it
- * has only stood still for a while.
+ * while that is copied. From the moment it is saved until there is a frozen guest that is whole, it
+ * has a saved state like any other (state.h), whose file is in the directory that is being filled:
+ * whatever fails and whoever dies meanwhile, it is loaded again from there, and has only stood
+ * still for a while.
  *
  * Where there is an agent, file systems are frozen before: a clone that cannot go on from the
  * memory boots from a disk that is as after a shutdown, and not as after a power cut.
@@ -9,6 +11,7 @@
 #include "init/guest/virt_freeze.h"
 
 #include "init/guest/frozen.h"
+#include "init/guest/tree.h"
 #include "init/guest/virt_state.h"
 
 #include <errno.h>
@@ -19,6 +22,8 @@
 
 /* An agent that lives answers in some milliseconds. */
 #define AGENT_SECONDS 1
+/* Windows gives its programs as long to bring their files into order (VSS). */
+#define FREEZE_SECONDS 60
 
 /** check_room() - For the memory and the disk, at worst. Return: 0, or -ENOSPC with @result's text
  * filled. */
@@ -40,18 +45,6 @@ static int check_room(const struct virt *virt, const char *directory, struct vir
 	return -ENOSPC;
 }
 
-/** go_on() - Load the guest again. What led here stays in @result's text. */
-static void go_on(struct virt *virt, const struct frozen *frozen, struct virt_result *result)
-{
-	size_t used = strlen(result->text);
-
-	if (virDomainRestore(virt->connect, frozen->state) < 0)
-		snprintf(result->text + used, sizeof(result->text) - used,
-			 "; and it cannot go on: %s", virGetLastErrorMessage());
-	else
-		virDomainFSThaw(virt->domain, NULL, 0, 0);
-}
-
 /** seal() - The guest is off: make what was saved one to go on from. Return: 0, or -EIO with
  * @result's text filled. */
 static int seal(const struct virt *virt, struct frozen *frozen, const struct frozen_facts *facts,
@@ -70,6 +63,7 @@ static int seal(const struct virt *virt, struct frozen *frozen, const struct fro
 /** save() - Return: 0, or -EIO with @result's text filled; then the guest goes on. */
 static int save(struct virt *virt, const struct frozen *frozen, struct virt_result *result)
 {
+	virDomainAgentSetResponseTimeout(virt->domain, FREEZE_SECONDS, 0);
 	/* Without an agent that can do it there is nothing to be done. */
 	virDomainFSFreeze(virt->domain, NULL, 0, 0);
 	virResetLastError();
@@ -80,34 +74,93 @@ static int save(struct virt *virt, const struct frozen *frozen, struct virt_resu
 	return -EIO;
 }
 
-int virt_freeze(struct virt *virt, struct virt_result *result)
+/** save_and_seal() - Return: 0, or -EIO with @result's text filled. */
+static int save_and_seal(struct virt *virt, struct frozen *frozen, const struct frozen_facts *facts,
+			 struct virt_result *result)
 {
 	const struct plan *plan = virt->plan;
+	struct state_facts kept;
+	int error = check_room(virt, frozen->directory, result);
+
+	if (error == 0)
+		error = virt_state_facts(virt, &kept, result);
+	if (error == 0)
+		error = save(virt, frozen, result);
+	if (error) {
+		frozen_remove(frozen);
+		return -EIO;
+	}
+	/* If that does not work the rest has to. */
+	state_keep(&plan->state, frozen->state, &kept);
+	if (seal(virt, frozen, facts, result))
+		return -EIO;
+	/* So that this container, too, goes on where it stopped; if not, it boots. */
+	state_adopt(&plan->state, frozen->directory, plan->storage.disk.links[0].path,
+		    plan->storage.disk.links[0].path);
+	snprintf(result->text, sizeof(result->text), "%s", frozen->directory);
+	return 0;
+}
+
+int virt_freeze(struct virt *virt, struct virt_result *result)
+{
 	char processor[HOST_PROCESSOR_SIZE];
 	struct frozen_facts facts;
 	struct frozen frozen;
 	int error;
 
 	if (virt_frozen_facts(virt, processor, &facts, result) ||
-	    frozen_begin(plan->config->guest.base, &frozen, sizeof(result->text), result->text))
+	    frozen_begin(virt->plan->config->guest.base, &frozen, sizeof(result->text),
+			 result->text))
 		return -EIO;
-	error = check_room(virt, frozen.directory, result);
-	if (error == 0)
-		error = save(virt, &frozen, result);
-	if (error == 0) {
-		error = seal(virt, &frozen, &facts, result);
-		if (error)
-			go_on(virt, &frozen, result);
-	}
-	if (error) {
-		frozen_remove(&frozen);
-	} else {
-		/* So that this container, too, goes on where it stopped; if not, it boots. */
-		state_adopt(&plan->state, frozen.directory, &plan->storage.disk);
-		snprintf(result->text, sizeof(result->text), "%s", frozen.directory);
-	}
+	error = save_and_seal(virt, &frozen, &facts, result);
 	frozen_clear(&frozen);
-	return error ? -EIO : 0;
+	return error;
+}
+
+/** is_older() - Was @path last written before @other was? Of one that is not there nobody knows. */
+static bool is_older(const char *path, const char *other)
+{
+	struct stat status, others;
+
+	if (stat(path, &status) || stat(other, &others))
+		return true;
+	return status.st_mtim.tv_sec < others.st_mtim.tv_sec ||
+	       (status.st_mtim.tv_sec == others.st_mtim.tv_sec &&
+		status.st_mtim.tv_nsec < others.st_mtim.tv_nsec);
+}
+
+int virt_keep_unfinished(const struct virt *virt, const struct state_facts *facts,
+			 struct virt_result *result)
+{
+	const struct plan *plan = virt->plan;
+	autofree char *directory = NULL;
+	struct frozen frozen;
+	int error = -ENOENT;
+
+	if (state_pending(&plan->state))
+		return 0;
+	directory = frozen_unfinished(plan->config->guest.base);
+	if (directory && frozen_open(directory, &frozen) == 0) {
+		/* An older one is that of a guest that went on. */
+		error = is_older(frozen.state, plan->storage.disk.links[0].path)
+				? -ESTALE
+				: state_keep(&plan->state, frozen.state, facts);
+		frozen_clear(&frozen);
+	}
+	if (error)
+		snprintf(result->text, sizeof(result->text),
+			 "what a freeze has left that was cut off cannot be used: %s",
+			 strerror(-error));
+	return error;
+}
+
+void virt_drop_unfinished(const struct virt *virt)
+{
+	const char *base = virt->plan->config->guest.base;
+	autofree char *directory = base ? frozen_unfinished(base) : NULL;
+
+	if (directory)
+		tree_remove(directory);
 }
 
 /** is_silent() - Did the agent not answer? Then it would not answer the next question, either. */

@@ -9,6 +9,7 @@
 #include "init/guest/virt_state.h"
 
 #include "init/guest/define.h"
+#include "init/guest/virt_freeze.h"
 #include "init/guest/xml_rebase.h"
 
 #include <errno.h>
@@ -16,9 +17,7 @@
 #include <pthread.h>
 #include <string.h>
 
-/** find_facts() - What a state has to go with. Return: 0 or -errno with @result's text filled. */
-static int find_facts(const struct virt *virt, struct state_facts *facts,
-		      struct virt_result *result)
+int virt_state_facts(const struct virt *virt, struct state_facts *facts, struct virt_result *result)
 {
 	const struct plan *plan = virt->plan;
 	autofree char *xml = NULL;
@@ -40,7 +39,7 @@ int virt_save(struct virt *virt, struct virt_result *result)
 	const struct state *state = &virt->plan->state;
 	struct state_facts facts;
 
-	if (find_facts(virt, &facts, result))
+	if (virt_state_facts(virt, &facts, result))
 		return -EIO;
 	/* There is none that goes with a guest that runs; what is left of one is in the way. */
 	state_discard(state);
@@ -179,13 +178,15 @@ int virt_restore(struct virt *virt, struct virt_result *result)
 	const struct state *state = &virt->plan->state;
 	struct state_facts facts;
 
-	if (find_facts(virt, &facts, result) ||
+	if (virt_state_facts(virt, &facts, result) || virt_keep_unfinished(virt, &facts, result) ||
 	    state_claim(state, &facts, sizeof(result->text), result->text))
 		return -EIO;
 	if (load(virt, result))
 		return -EIO;
-	if (virt_resume(virt, result) == 0)
+	if (virt_resume(virt, result) == 0) {
+		virt_drop_unfinished(virt);
 		return 0;
+	}
 	if (!result->text[0])
 		snprintf(result->text, sizeof(result->text), "%s", virGetLastErrorMessage());
 	/* It has never run: nothing is lost. Where the connection is gone, look() finds it. */

@@ -5,6 +5,11 @@
 #include "init/guest/host.h"
 #include "init/guest/virt.h"
 
+/** virt_state_facts() - What a state of the guest has to go with, now. Return: 0 or -errno with
+ * @result's text filled. */
+int virt_state_facts(const struct virt *virt, struct state_facts *facts,
+		     struct virt_result *result);
+
 /** virt_save() - Save the guest, which is off then. Return: 0, or -EIO with text or libvirt's
  * error. */
 int virt_save(struct virt *virt, struct virt_result *result);

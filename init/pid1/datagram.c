@@ -134,6 +134,8 @@ static void take_guest_field(struct supervisor *supervisor, const struct service
 		set_freeze(supervisor, value, now);
 	} else if (streq(name, WIRE_FREEZE_REASON)) {
 		copy_text(guest->freeze_reason, sizeof(guest->freeze_reason), value);
+	} else if (streq(name, WIRE_FROZEN)) {
+		copy_text(guest->frozen, sizeof(guest->frozen), value);
 	} else if (streq(name, WIRE_RDP_LATENCY_US) &&
 		   !value_unsigned(value, 0, INT_MAX, &number)) {
 		guest->rdp_latency_us = number;

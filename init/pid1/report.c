@@ -33,6 +33,7 @@ static void report_guest(struct json *json, const struct supervisor *supervisor,
 	json_string(json, "cpu", guest->cpu);
 	json_string(json, "freeze", freeze_state_name(guest->freeze));
 	json_string(json, "freeze_reason", guest->freeze_reason);
+	json_string(json, "frozen", guest->frozen);
 	if (guest->dead && WIFSIGNALED(guest->wait_status))
 		json_number(json, "signal", WTERMSIG(guest->wait_status));
 	else if (guest->dead)

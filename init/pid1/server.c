@@ -150,10 +150,10 @@ static bool is_root(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.uid == 0;
 }
 
-static size_t freeze(struct supervisor *supervisor, int fd, char *buffer, size_t size)
+static size_t freeze(struct supervisor *supervisor, int fd, bool force, char *buffer, size_t size)
 {
-	const char *refusal =
-		is_root(fd) ? supervisor_freeze(supervisor) : "freeze: only root may do that";
+	const char *refusal = is_root(fd) ? supervisor_freeze(supervisor, force)
+					  : "freeze: only root may do that";
 
 	return (size_t)snprintf(buffer, size, "%s%s\n", refusal ? "fail " : "ok",
 				refusal ? refusal : "");
@@ -173,8 +173,9 @@ static void obey(struct server *server, struct client *client, const char *verb,
 		answer(server, client, report_ready(supervisor, buffer, size));
 	} else if (streq(verb, "metrics")) {
 		answer(server, client, report_metrics(supervisor, now, dropped, buffer, size));
-	} else if (streq(verb, "freeze")) {
-		answer(server, client, freeze(supervisor, client->fd, buffer, size));
+	} else if (streq(verb, "freeze") || streq(verb, "freeze force")) {
+		answer(server, client,
+		       freeze(supervisor, client->fd, !streq(verb, "freeze"), buffer, size));
 	} else if (streq(verb, "watch")) {
 		client->watching = true;
 		client->deadline = NEVER;

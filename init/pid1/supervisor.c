@@ -94,7 +94,7 @@ void supervisor_stop(struct supervisor *supervisor, const char *reason, int64_t 
 	begin_stop(supervisor, reason, now);
 }
 
-const char *supervisor_freeze(struct supervisor *supervisor)
+const char *supervisor_freeze(struct supervisor *supervisor, bool force)
 {
 	const struct service *main = supervisor->main;
 
@@ -108,7 +108,8 @@ const char *supervisor_freeze(struct supervisor *supervisor)
 	supervisor->guest.freeze = FREEZE_RUNNING;
 	supervisor->guest.freeze_reason[0] = '\0';
 	supervisor->changes++;
-	supervisor->effects->kill(supervisor->effects->context, main, SIGUSR2, 0);
+	supervisor->effects->kill(supervisor->effects->context, main, SIGUSR2,
+				  force ? WIRE_FREEZE_FORCE : 0);
 	return NULL;
 }
 

@@ -54,6 +54,7 @@ struct guest {
 	char cpu[64];		/* that it sees */
 	enum freeze_state freeze;
 	char freeze_reason[160];
+	char frozen[256]; /* the directory that it is frozen in */
 	int64_t since;
 };
 
@@ -160,8 +161,9 @@ void supervisor_reload(struct supervisor *supervisor, int64_t now);
 /** reload_refused() - It has mistakes, and stays as it was. */
 void reload_refused(struct supervisor *supervisor, const char *reason, int64_t now);
 
-/** supervisor_freeze() - Have the guest frozen. Return: NULL, or why not. */
-const char *supervisor_freeze(struct supervisor *supervisor);
+/** supervisor_freeze() - Have the guest frozen. @force: without asking it. Return: NULL, or why
+ * not. */
+const char *supervisor_freeze(struct supervisor *supervisor, bool force);
 
 /** supervisor_hurry() - The guest's deadline is now. */
 void supervisor_hurry(struct supervisor *supervisor, int64_t now);

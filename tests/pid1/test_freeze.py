@@ -12,12 +12,15 @@ import unittest
 from harness import CASEMENTCTL, PATIENCE
 
 
-def line(freeze, reason=""):
-    return json.dumps({"version": "1", "state": "ready", "guest": {"freeze": freeze, "freeze_reason": reason}}) + "\n"
+BEGUN = "freezing the guest; then the container ends\n"
+
+
+def line(freeze, reason="", frozen=""):
+    return json.dumps({"version": "1", "state": "ready", "guest": {"freeze": freeze, "freeze_reason": reason, "frozen": frozen}}) + "\n"
 
 
 class Freeze(unittest.TestCase):
-    def ask(self, *answers):
+    def ask(self, *answers, options=()):
         """Answer one client after the other, and hang up. Return: casementctl's end, and what it asked."""
         verbs = []
         with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as listener:
@@ -35,25 +38,30 @@ class Freeze(unittest.TestCase):
 
             server = threading.Thread(target=serve)
             server.start()
-            done = subprocess.run([CASEMENTCTL, "--socket", path, "freeze"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            done = subprocess.run([CASEMENTCTL, "--socket", path, "freeze", *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
             server.join(PATIENCE)
         return done, verbs
 
     def test_waits_until_it_is_frozen(self):
-        done, verbs = self.ask("ok\n", line("running") * 3 + line("done"))
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "ok\n", ""))
+        done, verbs = self.ask("ok\n", line("running") * 3 + line("done", frozen="/images/windows.qcow2.frozen-7"))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, f"{BEGUN}frozen: /images/windows.qcow2.frozen-7\n", ""))
         self.assertEqual(verbs, ["freeze\n", "watch\n"])
+
+    def test_without_asking_the_guest(self):
+        done, verbs = self.ask("ok\n", line("done"), options=["--force"])
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(verbs, ["freeze force\n", "watch\n"])
 
     def test_a_refusal_is_the_end(self):
         for reason in ("the guest is not ready", "freeze: only root may do that"):
             done, verbs = self.ask(f"fail {reason}\n")
-            self.assertEqual((done.returncode, done.stdout, done.stderr), (1, f"fail {reason}\n", ""))
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", f"casementctl: the guest is not frozen: {reason}\n"))
             self.assertEqual(verbs, ["freeze\n"])
 
     def test_a_failure_is_explained(self):
         done, _ = self.ask("ok\n", line("running") + line("failed", "no room"))
-        self.assertEqual((done.returncode, done.stderr), (1, "casementctl: the guest is not frozen: no room\n"))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (1, BEGUN, "casementctl: the guest is not frozen: no room\n"))
 
     def test_the_container_stops_before(self):
         done, _ = self.ask("ok\n", line("running"))

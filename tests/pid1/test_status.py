@@ -35,7 +35,7 @@ class Answers(Case):
                          {"name": "windows", "state": "running", "reason": "", "address": "192.168.121.68", "pid": 0,
                           "rdp": "answering", "boots": 1, "since_ms": 0, "rdp_latency_us": 0, "stop_phase": "none",
                           "probe": "rdp", "probe_state": "answering", "start": "unknown", "start_reason": "", "cpu": "",
-                          "freeze": "none", "freeze_reason": ""})
+                          "freeze": "none", "freeze_reason": "", "frozen": ""})
         # Those that are configured are shown once somebody says that they are in force: test_network.py.
         self.assertEqual((status["forwards"], status["network"], status["reload"]["result"]), ([], {"repairs": 0}, "none"))
         self.assertEqual([(entry["name"], entry["state"], entry["status"]) for entry in status["services"]],

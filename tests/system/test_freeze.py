@@ -15,11 +15,12 @@ import unittest
 import harness
 
 FROZEN = "/images/windows.qcow2.frozen-1"
+BEGUN = "freezing the guest; then the container ends"
 
 
-# In the place of qemu-img: a copy of the disk is there a while before it is known to be whole.
+# In the place of qemu-img: a copy of the disk is there a while before it is known to be whole, and may turn out not to be.
 SLOW_COPY = """#!/bin/sh
-/usr/libexec/qemu-img "$@" && sleep 1
+/usr/libexec/qemu-img "$@" && sleep 1 && [ ! -e /no-copy ]
 """
 
 
@@ -57,10 +58,10 @@ class FreezeTest(harness.SystemTest):
         return image
 
     @classmethod
-    def freeze(cls, container):
+    def freeze(cls, container, *options):
         """Freeze a ready guest; the end of the container is awaited. What casementctl prints."""
         # The container's end may cut docker exec off (137) after casementctl has heard that all is well, or before.
-        said = harness.docker("exec", container.name, "timeout", "60", "casementctl", "freeze", timeout=90, check=False)
+        said = harness.docker("exec", container.name, "timeout", "60", "casementctl", "freeze", *options, timeout=90, check=False)
         code = container.wait_exit(30)
         if code:
             raise AssertionError(f"exit code {code}\n{container.logs()}")
@@ -124,7 +125,8 @@ class CloneTest(FreezeTest):
         cls.original, cls.warm = cls.frozen()
 
     def test_what_freezing_leaves(self):
-        self.assertEqual(self.original.said, "ok")
+        # docker exec may be cut off before casementctl has heard the rest, or said it.
+        self.assertIn(self.original.said, (BEGUN, f"{BEGUN}\nfrozen: {FROZEN}"))
         events = self.original.events()
         self.assertEqual(events.count("file systems frozen"), 1, events)
         listing = harness.docker("run", "--rm", "--network", "none", "--entrypoint", "ls", self.warm, "-l", "/images", FROZEN)
@@ -181,6 +183,14 @@ class CloneTest(FreezeTest):
         for line in before.splitlines():
             self.assertIn(line, after)
         self.assertEqual(again.stop(), 0, again.logs())
+
+    def test_killed_as_soon_as_it_has_a_disk(self):
+        clone = self.clone(self.warm).start()
+        harness.until("its disk", 30, clone.disk.exists)
+        os.kill(clone.pid, signal.SIGKILL)
+        self.assertEqual(clone.wait_exit(), 137, clone.logs())
+        clone.start()
+        self.assert_warm(clone, self.original.known["uptime"])
 
     def test_the_original_goes_on(self):
         uptime = self.original.known["uptime"]
@@ -284,6 +294,13 @@ class RefusalTest(FreezeTest):
         self.assertEqual(freeze_now(guest), "fail the guest is not ready")
         guest.wait_ready()
         self.assertIn("only root may do that", harness.docker("exec", "-u", "nobody:casement", guest.name, "casementctl", "freeze", check=False))
+        self.assertEqual(guest.control("windows 1009"), "ok")
+        self.fails("Windows has an update pending (RebootPending, RebootRequired): restart it first, or freeze it with --force")
+        self.assertNotIn("file systems frozen", guest.events())
+        self.assertEqual(guest.control("windows 1"), "ok")
+        self.fails("/images/windows.qcow2.frozen-1.new has room for 64 MiB")
+        self.assertIn("the guest cannot be asked whether an update is under way: its PowerShell ended with code 1", guest.logs())
+        self.assertEqual(guest.control("windows 0"), "ok")
         self.fails("/images/windows.qcow2.frozen-1.new has room for 64 MiB, and up to 2", "MiB are needed")
         self.fails("/images/windows.qcow2.frozen-1.new has room for 64 MiB")
         self.remount("ro")
@@ -340,9 +357,10 @@ class InterruptionTest(FreezeTest):
         self.assert_answers(self.guest)
 
     def killed_or_stopped(self):
-        for moment, number, ways in (("state", signal.SIGKILL, ("cold",)), ("disk.qcow2", signal.SIGKILL, ("cold",)),
-                                     ("manifest", signal.SIGKILL, ("cold", "warm")), ("disk.qcow2", signal.SIGTERM, ("warm",))):
+        for moment, number, ways in (("state", signal.SIGKILL, ("cold",)), ("disk.qcow2", signal.SIGKILL, ("resumed",)),
+                                     ("manifest", signal.SIGKILL, ("cold", "resumed", "warm")), ("disk.qcow2", signal.SIGTERM, ("warm",))):
             with self.subTest(moment=moment, signal=number.name):
+                uptime = uptime_of(self.guest)
                 self.kill_at(moment, number)
                 code = self.guest.wait_exit()
                 # With the manifest all is done but to give it its name: that may be quicker.
@@ -351,6 +369,24 @@ class InterruptionTest(FreezeTest):
                 else:
                     self.assertEqual(code, 137 if number == signal.SIGKILL else 0, self.guest.logs())
                 self.starts(*ways)
+                if "cold" not in ways:
+                    self.assertGreaterEqual(uptime_of(self.guest), uptime)
+
+    def is_loaded_again(self, moment, *killed):
+        """Something dies when the guest is off, or will be in any case; it is loaded again, and to it nothing has happened."""
+        uptime = uptime_of(self.guest)
+        thawed = self.guest.events().count("file systems thawed")
+        again = self.guest.logs().count("going on from there")
+        self.kill_at(moment, signal.SIGKILL, *killed)
+        self.assertTrue(freeze_status(self.guest, "failed"))
+        harness.until("it is loaded again", 60, lambda: self.guest.logs().count("going on from there") > again)
+        self.guest.wait_event("file systems thawed", 30, thawed + 1)
+        self.guest.wait_ready()
+        self.assert_start(self.guest, "resumed")
+        self.assertGreaterEqual(uptime_of(self.guest), uptime)
+        self.assert_answers(self.guest)
+        self.assertEqual(self.guest.logs().count("going on from there"), again + 1)
+        self.assertNotIn(".new", harness.docker("exec", self.guest.name, "ls", "/images"))
 
     def daemons_die(self):
         with self.subTest("libvirtd, while it writes the state"):
@@ -375,17 +411,22 @@ class InterruptionTest(FreezeTest):
             self.guest.wait_event("file systems thawed", count=thawed + 1)
             self.guest.wait_ready()
         with self.subTest("casement-guest, while libvirtd writes the state"):
-            self.kill_at("state", signal.SIGKILL, "casement-guest")
-            self.assertEqual(self.guest.wait_exit(), 12, self.guest.logs())
-            self.assertIn("the guest was saved", self.guest.logs().splitlines()[-1])
-            self.starts("cold")
+            self.is_loaded_again("state", "casement-guest")
+        with self.subTest("casement-guest, while the disk is copied"):
+            self.is_loaded_again("disk.qcow2", "casement-guest")
+        with self.subTest("libvirtd, while the disk is copied, which fails"):
+            harness.docker("exec", self.guest.name, "touch", "/no-copy")
+            self.is_loaded_again("disk.qcow2", "libvirtd")
+            harness.docker("exec", self.guest.name, "rm", "/no-copy")
 
     def test_one_after_the_other(self):
         self.guest = self.clone(self.image).start()
         self.guest.wait_ready()
         self.killed_or_stopped()
         self.daemons_die()
-        self.assertEqual(self.freeze(self.guest), "ok")
+        self.assertEqual(self.guest.control("windows 1016"), "ok")
+        self.assertIn("Windows is at its updates", self.guest.ctl("freeze", check=False))
+        self.assertIn(BEGUN, self.freeze(self.guest, "--force"))
         added = [line.split()[1] for line in harness.docker("diff", self.guest.name).splitlines() if " /images/" in line]
         self.assertEqual([name for name in added if ".new" in name], [], "what was never finished is still there")
         self.starts("warm")

@@ -147,6 +147,11 @@ void fake_libvirt_agent_event(bool connected)
 		inner.callback[id].agent(CONNECT, DOMAIN, connected ? 1 : 2, 0, inner.opaque[id]);
 }
 
+void fake_libvirt_die(void)
+{
+	inner.alive = fake.reachable = false;
+}
+
 void fake_libvirt_hang_up(void)
 {
 	inner.alive = false;

@@ -24,6 +24,10 @@ struct fake_libvirt {
 	bool gated;      /* every call waits in fake_libvirt_pass() */
 	const char *gated_call; /* only a call of that name does; NULL: any */
 	bool no_state;   /* a save writes none */
+	unsigned windows; /* what PowerShell ends with there; 0: it is another system */
+	bool unknown_system; /* its agent does not say which it is */
+	unsigned windows_looks; /* how often it is looked whether it has ended before it has */
+	bool die_saved;  /* libvirtd dies when it has saved */
 	int fail;        /* virErrorNumber that the next call fails with; 0: none */
 	const char *fail_call; /* only a call of that name does; NULL: any */
 	const char *break_call; /* a call of that name breaks the connection; NULL: none */
@@ -56,6 +60,9 @@ void fake_libvirt_signal_event(int id);
 
 void fake_libvirt_disk_event(const char *reason);
 void fake_libvirt_agent_event(bool connected);
+
+/** fake_libvirt_die() - Close the connection, which nobody hears, and take no other one. */
+void fake_libvirt_die(void);
 
 /** fake_libvirt_hang_up() - Close the connection. */
 void fake_libvirt_hang_up(void);

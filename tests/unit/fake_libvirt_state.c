@@ -2,6 +2,8 @@
 #include "fake_libvirt.h"
 #include "lib/util.h"
 
+#include <libvirt/libvirt-qemu.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -23,16 +25,8 @@ int virDomainSaveFlags(virDomain *domain, const char *to, const char *xml, unsig
 	}
 	fake.state = VIR_DOMAIN_SHUTOFF;
 	fake.reason = VIR_DOMAIN_SHUTOFF_SAVED;
-	return 0;
-}
-
-int virDomainRestore(virConnect *connect, const char *from)
-{
-	(void)connect;
-	(void)from;
-	if (fake_libvirt_call("restore-running"))
-		return -1;
-	fake.state = VIR_DOMAIN_RUNNING;
+	if (fake.die_saved)
+		fake_libvirt_die();
 	return 0;
 }
 
@@ -76,6 +70,38 @@ int virDomainFSThaw(virDomain *domain, const char **mountpoints, unsigned n, uns
 	(void)n;
 	(void)flags;
 	return fake_libvirt_call("fsthaw");
+}
+
+int virDomainGetGuestInfo(virDomain *domain, unsigned types, virTypedParameterPtr *params, int *n, unsigned flags)
+{
+	int size = 0;
+
+	(void)domain;
+	(void)flags;
+	if (fake_libvirt_call(types == VIR_DOMAIN_GUEST_INFO_OS ? "osinfo" : "facts that nobody wanted"))
+		return -1;
+	if (fake.unknown_system)
+		return 0;
+	return virTypedParamsAddString(params, n, &size, "os.id", fake.windows ? "mswindows" : "debian");
+}
+
+char *virDomainQemuAgentCommand(virDomain *domain, const char *command, int timeout, unsigned flags)
+{
+	bool look = strstr(command, "\"guest-exec-status\"") && strstr(command, "\"pid\":71");
+	bool begin = strstr(command, "\"guest-exec\"") && strstr(command, "powershell") && strstr(command, "RebootPending");
+	char text[80];
+
+	(void)domain;
+	if (fake_libvirt_call(timeout <= 0 || flags ? "a command without an end" : look ? "look" : begin ? "exec" : "a command that nobody wanted"))
+		return NULL;
+	if (!look)
+		return strdup("{\"return\":{\"pid\":71}}");
+	if (fake.windows_looks) {
+		fake.windows_looks--;
+		return strdup("{\"return\":{\"exited\":false}}");
+	}
+	snprintf(text, sizeof(text), "{\"return\":{\"exited\":true,\"exitcode\":%u}}", fake.windows);
+	return strdup(text);
 }
 
 int virDomainAgentSetResponseTimeout(virDomain *domain, int seconds, unsigned flags)

@@ -130,13 +130,29 @@ static void expect_refusal(const char *part)
 	assert_false(exists(disk_path));
 }
 
+/** goes_on() - Has the disk, as it is, the state of the guest that was frozen to go on from? */
+static bool goes_on(void)
+{
+	struct state_facts facts = { .disk = &storage.disk };
+	autofree char *from = NULL;
+	char reason[512];
+	struct state state;
+	bool result;
+
+	assert_int_equal(state_init(&state, disk_path), 0);
+	from = state_frozen(&state);
+	result = from && streq(from, frozen.directory) && state_claim(&state, &facts, sizeof(reason), reason) == 0;
+	state_clear(&state);
+	return result;
+}
+
 static void a_clone_has_its_own_of_everything(void **state)
 {
 	struct stat status;
 
 	(void)state;
 	assert_int_equal(prepare(), 0);
-	assert_string_equal(storage.frozen, frozen.directory);
+	assert_true(goes_on());
 	assert_int_equal(storage.disk.n, 3);
 	assert_string_equal(storage.disk.links[1].path, frozen.disk);
 	assert_string_equal(storage.disk.links[2].path, base_path);
@@ -158,8 +174,9 @@ static void it_is_one_only_once(void **state)
 	assert_int_equal(prepare(), 0);
 	memcpy(generation, storage.identity.generation, sizeof(generation));
 	put(in_volume("windows_VARS.fd"), "its own\n");
+	unlink(in_volume("windows.qcow2.state.manifest")); /* it has run */
 	assert_int_equal(prepare(), 0);
-	assert_null(storage.frozen); /* nothing to go on from */
+	assert_false(goes_on());
 	assert_string_equal(storage.identity.generation, generation);
 	assert_string_equal(get(in_volume("windows_VARS.fd")), "its own\n");
 }
@@ -179,7 +196,16 @@ static void what_was_left_is_renamed(void **state)
 	unlink(disk_path);
 	assert_int_equal(prepare(), 0);
 	assert_string_equal(storage.identity.uuid, UUID);
-	assert_non_null(storage.frozen);
+	assert_true(goes_on());
+}
+
+/* The container was killed when all was made, and before anything else was done: the next start makes nothing. */
+static void killed_with_its_disk_it_goes_on(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare(), 0);
+	assert_int_equal(prepare(), 0);
+	assert_true(goes_on());
 }
 
 static void no_clone_of_another_disk(void **state)
@@ -211,7 +237,7 @@ static void without_the_link_it_is_the_base(void **state)
 	snprintf(link_path, sizeof(link_path), "%s.frozen", base_path);
 	unlink(link_path);
 	assert_int_equal(prepare(), 0);
-	assert_null(storage.frozen);
+	assert_false(goes_on());
 	assert_int_equal(storage.disk.n, 2);
 	assert_string_not_equal(storage.identity.uuid, UUID);
 }
@@ -235,6 +261,7 @@ int main(void)
 		TEST(a_clone_has_its_own_of_everything),
 		TEST(it_is_one_only_once),
 		TEST(what_was_left_is_renamed),
+		TEST(killed_with_its_disk_it_goes_on),
 		TEST(no_clone_of_another_disk),
 		TEST(half_an_image_is_named),
 		TEST(without_the_link_it_is_the_base),

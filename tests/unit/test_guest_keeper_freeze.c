@@ -237,6 +237,130 @@ static void without_an_agent_it_is_frozen_as_well(void **state)
 	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
 }
 
+/* And may be asked again, when it is over. */
+static void a_windows_in_an_update_is_not_frozen(void **state)
+{
+	static const struct {
+		unsigned code;
+		const char *words;
+	} cases[] = {
+		{ 1001, "Windows has an update pending (RebootPending): restart it first" },
+		{ 1015, "(RebootPending, RebootInProgress, PackagesPending, RebootRequired): restart it first, or freeze it with --force" },
+		{ 1016, "Windows is at its updates (TiWorker, TrustedInstaller): wait until that is over, or freeze it with --force" },
+		{ 1063, "Windows is about to shut down or to restart: call that off (shutdown /a), or freeze it with --force" },
+	};
+
+	(void)state;
+	be_ready();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fake.windows = cases[i].code;
+		fake.windows_looks = 1;
+		expect_refusal(cases[i].words);
+		assert_int_equal(keeper.life, LIFE_RUNNING);
+		assert_int_equal(keeper.health.state, RDP_ANSWERING); /* it was never disturbed */
+	}
+	assert_non_null(strstr(fake_libvirt_calls(), "osinfo exec look look osinfo"));
+	fake.windows = 1000;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.freeze, FREEZE_DONE);
+}
+
+static void by_force_it_is(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1001;
+	send_signal(SIGUSR2, WIRE_FREEZE_FORCE);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.freeze, FREEZE_DONE);
+	assert_null(strstr(fake_libvirt_calls(), "osinfo"));
+}
+
+static void expect_frozen_unasked(const char *failing, unsigned code)
+{
+	be_ready();
+	fake.windows = code;
+	fake.fail = failing ? VIR_ERR_INTERNAL_ERROR : 0;
+	fake.fail_call = failing;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.freeze, FREEZE_DONE);
+}
+
+static void an_agent_that_knows_no_system_is_no_hindrance(void **state)
+{
+	(void)state;
+	expect_frozen_unasked("osinfo", 1001);
+	assert_null(strstr(fake_libvirt_calls(), "exec"));
+}
+
+static void a_silent_agent_is_no_hindrance(void **state)
+{
+	(void)state;
+	fake.unknown_system = true;
+	expect_frozen_unasked(NULL, 1001);
+	assert_null(strstr(fake_libvirt_calls(), "exec"));
+}
+
+static void an_agent_that_runs_no_program_is_no_hindrance(void **state)
+{
+	(void)state;
+	expect_frozen_unasked("exec", 1001);
+}
+
+static void a_powershell_that_is_forbidden_is_no_hindrance(void **state)
+{
+	(void)state;
+	expect_frozen_unasked(NULL, 1);
+}
+
+/* It may be about to shut down. */
+static void an_agent_that_falls_silent_is_one(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1000;
+	fake.fail = VIR_ERR_AGENT_UNRESPONSIVE;
+	fake.fail_call = "look";
+	expect_refusal("the fake says no");
+}
+
+/* What happens while it is asked is heard. */
+static void a_stop_while_it_is_asked_goes_first(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1000;
+	fake.gated_call = "look";
+	fake.gated = true;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.asking && keeper.worker.busy);
+	assert_string_equal(fake_libvirt_entered(), "look");
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.stop.requested);
+	fake_libvirt_open_gate();
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	assert_string_equal(keeper.freeze_reason, "it is being stopped");
+	UNTIL(strstr(fake_libvirt_calls(), "button"));
+	power_off();
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+}
+
+static void libvirtd_dies_while_it_is_asked(void **state)
+{
+	(void)state;
+	be_ready();
+	fake.windows = 1000;
+	fake.break_call = "look";
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	UNTIL(keeper.linked && !keeper.worker.busy);
+	assert_int_equal(keeper.life, LIFE_RUNNING);
+	assert_null(strstr(fake_libvirt_calls(), "save"));
+}
+
 /* Its end, which libvirtd, the kernel and PID 1 tell, is none. */
 static void what_happens_meanwhile_is_not_heard(void **state)
 {
@@ -300,28 +424,165 @@ static void without_room_nothing_is_begun(void **state)
 	assert_null(strstr(fake_libvirt_calls(), "save"));
 }
 
+/* qemu-img does not take it for what it should be. */
+static void spoil_disk(void)
+{
+	assert_int_equal(pwrite(disk_fd, "x", 1, 0), 1);
+}
+
+/** remains() - Is the directory there that is filled? */
+static bool remains(void)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s.new", frozen_path);
+	return exists(path);
+}
+
+static void expect_loaded_again(void)
+{
+	UNTIL(keeper.restored && keeper.life == LIFE_BOOTING && !keeper.worker.busy);
+	assert_non_null(strstr(fake_libvirt_calls(), "define restore resume"));
+	assert_false(keeper.ended || exists(link_path) || exists(frozen_path) || remains() || state_pending(&plan.state));
+	fake_libvirt_agent_event(true);
+	UNTIL(strstr(fake_libvirt_calls(), "fsthaw set-time"));
+	assert_int_equal(keeper.life, LIFE_RUNNING);
+}
+
 /* Off, and loaded again from what was just saved. */
 static void a_guest_that_cannot_be_copied_goes_on(void **state)
 {
 	(void)state;
 	be_ready();
-	fake.no_state = true; /* so the manifest cannot be written */
-	expect_to_go_on("cannot be completed");
-	assert_non_null(strstr(fake_libvirt_calls(), "save-running restore-running fsthaw state"));
+	spoil_disk();
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	assert_non_null(strstr(keeper.freeze_reason, "cannot be copied"));
+	expect_loaded_again();
 }
 
-static void one_that_cannot_go_on_is_an_end(void **state)
+static void one_that_cannot_be_loaded_again_boots(void **state)
 {
 	(void)state;
 	be_ready();
-	fake.no_state = true;
+	spoil_disk();
 	fake.fail = VIR_ERR_OPERATION_FAILED;
-	fake.fail_call = "restore-running";
+	fake.fail_call = "restore";
 	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	UNTIL(strstr(fake_libvirt_calls(), "restore create"));
+	UNTIL(keeper.life == LIFE_BOOTING);
+	assert_string_equal(keeper.cold, "the fake says no");
+	assert_false(keeper.ended || state_pending(&plan.state));
+}
+
+/* The guest is off, libvirtd is gone, and there is no frozen guest. */
+static void lose_libvirtd_and_the_copy(void)
+{
+	be_ready();
+	spoil_disk();
+	fake.die_saved = true;
+	send_signal(SIGUSR2, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED && !keeper.linked);
+	assert_true(state_pending(&plan.state) && remains());
+}
+
+static void libvirtd_dies_and_the_copy_fails(void **state)
+{
+	(void)state;
+	lose_libvirtd_and_the_copy();
+	/* The next one knows nothing of a guest. */
+	fake.reason = VIR_DOMAIN_SHUTOFF_UNKNOWN;
+	fake.reachable = true;
+	expect_loaded_again();
+}
+
+static void a_stop_before_it_is_loaded_again_keeps_it(void **state)
+{
+	(void)state;
+	lose_libvirtd_and_the_copy();
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.stop.requested);
+	fake.reason = VIR_DOMAIN_SHUTOFF_UNKNOWN;
+	fake.reachable = true;
 	UNTIL(keeper.ended);
-	assert_int_equal(keeper.freeze, FREEZE_FAILED);
-	assert_non_null(strstr(keeper.freeze_reason, "; and it cannot go on: the fake says no"));
-	assert_int_equal(keeper.exit_code, EXIT_GUEST_DESTROYED);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	assert_string_equal(keeper.last_words, "the guest was saved for a freeze that came to nothing; the next start resumes it");
+	assert_true(state_pending(&plan.state));
+}
+
+/* What a casement-guest leaves that dies while libvirtd writes the state; @age: s. */
+static void leave_unfinished(int age)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time(NULL) - age } };
+	char command[512];
+
+	snprintf(command, sizeof(command), "mkdir %s.new && echo memory >%s.new/state", frozen_path, frozen_path);
+	run(command);
+	times[0] = times[1];
+	snprintf(command, sizeof(command), "%s.new/state", frozen_path);
+	assert_int_equal(utimensat(AT_FDCWD, command, times, 0), 0);
+	boots_save(boots_path, 71, 1);
+	fake.defined = true;
+	fake.reason = VIR_DOMAIN_SHUTOFF_SAVED;
+}
+
+static void the_next_keeper_loads_what_was_being_saved(void **state)
+{
+	(void)state;
+	leave_unfinished(-1);
+	begin();
+	expect_loaded_again();
+}
+
+/* QEMU's end is no crash where libvirtd is about to say that the guest is saved. */
+static void the_next_keeper_waits_for_the_word(void **state)
+{
+	pid_t pid = start_qemu(false);
+	int64_t late;
+
+	(void)state;
+	leave_unfinished(-1);
+	boots_save(boots_path, pid, 1);
+	fake.state = VIR_DOMAIN_PAUSED;
+	fake.reason = VIR_DOMAIN_PAUSED_SAVE;
+	begin();
+	UNTIL(keeper.life == LIFE_PAUSED && !keeper.worker.busy);
+	kill(pid, SIGKILL);
+	reap(pid, SIGKILL);
+	UNTIL(keeper.life == LIFE_DYING);
+	late = now_ms() + VERDICT_PATIENCE_MS + 100;
+	while (now_ms() < late)
+		virEventRunDefaultImpl();
+	assert_false(keeper.ended);
+	fake.state = VIR_DOMAIN_SHUTOFF;
+	fake.reason = VIR_DOMAIN_SHUTOFF_SAVED;
+	fake_libvirt_event(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SAVED);
+	expect_loaded_again();
+}
+
+/* The guest went on after it, and wrote; then somebody saved it. */
+static void an_older_one_is_not_loaded(void **state)
+{
+	(void)state;
+	leave_unfinished(3600);
+	begin();
+	UNTIL(strstr(fake_libvirt_calls(), "define create"));
+	UNTIL(keeper.life == LIFE_BOOTING);
+	assert_non_null(strstr(keeper.cold, "what a freeze has left"));
+	assert_null(strstr(fake_libvirt_calls(), "restore"));
+}
+
+/* Another client of libvirt did it. */
+static void a_guest_that_was_saved_without_a_freeze_stays_so(void **state)
+{
+	(void)state;
+	boots_save(boots_path, 71, 1);
+	fake.defined = true;
+	fake.reason = VIR_DOMAIN_SHUTOFF_SAVED;
+	begin();
+	UNTIL(keeper.ended);
+	assert_non_null(strstr(keeper.last_words, "the guest was saved, by another client"));
 }
 
 static void libvirtd_dies_in_the_middle(void **state)
@@ -358,11 +619,25 @@ static void a_stop_in_the_middle_waits_for_it(bool fails)
 }
 
 /* docker stop on the heels of casementctl freeze: both signals are there when the keeper looks. */
-static void a_stop_right_behind_it_ends_with_it(void **state)
+static void a_stop_right_behind_it_goes_first(void **state)
 {
 	(void)state;
 	be_ready();
 	send_signal(SIGUSR2, 0);
+	send_signal(SIGTERM, 0);
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	assert_string_equal(keeper.freeze_reason, "it is being stopped");
+	UNTIL(strstr(fake_libvirt_calls(), "button"));
+	power_off();
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+}
+
+static void a_stop_right_behind_a_forced_one_ends_with_it(void **state)
+{
+	(void)state;
+	be_ready();
+	send_signal(SIGUSR2, WIRE_FREEZE_FORCE);
 	send_signal(SIGTERM, 0);
 	UNTIL(keeper.stop.requested);
 	UNTIL(keeper.ended);
@@ -491,13 +766,29 @@ int main(void)
 		TEST(the_same_refusal_is_said_again),
 		TEST(is_frozen_and_that_is_the_end),
 		TEST(without_an_agent_it_is_frozen_as_well),
+		TEST(a_windows_in_an_update_is_not_frozen),
+		TEST(by_force_it_is),
+		TEST(an_agent_that_knows_no_system_is_no_hindrance),
+		TEST(a_silent_agent_is_no_hindrance),
+		TEST(an_agent_that_runs_no_program_is_no_hindrance),
+		TEST(a_powershell_that_is_forbidden_is_no_hindrance),
+		TEST(an_agent_that_falls_silent_is_one),
+		TEST(a_stop_while_it_is_asked_goes_first),
+		TEST(libvirtd_dies_while_it_is_asked),
 		TEST(what_happens_meanwhile_is_not_heard),
 		TEST(a_guest_that_cannot_be_saved_goes_on),
 		TEST(without_room_nothing_is_begun),
 		TEST(a_guest_that_cannot_be_copied_goes_on),
-		TEST(one_that_cannot_go_on_is_an_end),
+		TEST(one_that_cannot_be_loaded_again_boots),
+		TEST(libvirtd_dies_and_the_copy_fails),
+		TEST(a_stop_before_it_is_loaded_again_keeps_it),
+		TEST(the_next_keeper_loads_what_was_being_saved),
+		TEST(the_next_keeper_waits_for_the_word),
+		TEST(an_older_one_is_not_loaded),
+		TEST(a_guest_that_was_saved_without_a_freeze_stays_so),
 		TEST(libvirtd_dies_in_the_middle),
-		TEST(a_stop_right_behind_it_ends_with_it),
+		TEST(a_stop_right_behind_it_goes_first),
+		TEST(a_stop_right_behind_a_forced_one_ends_with_it),
 		TEST(a_stop_in_the_middle_ends_with_it),
 		TEST(a_stop_goes_on_when_it_fails),
 		TEST(the_frozen_one_goes_on_and_its_agent_is_told),

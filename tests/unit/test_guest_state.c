@@ -210,7 +210,7 @@ static void a_frozen_one_is_adopted(void **unused)
 	snprintf(image, sizeof(image), "%s/state", frozen);
 	assert_int_equal(mkdir(frozen, 0755), 0);
 	put(image, "memory of another");
-	assert_int_equal(state_adopt(&state, frozen, &disk), 0); /* what there was is gone */
+	assert_int_equal(state_adopt(&state, frozen, disk_path, disk_path), 0); /* what there was is gone */
 	assert_true(state_pending(&state) && state_loaded(&state));
 	assert_int_equal(state_size(&state), 17);
 	found = state_frozen(&state);
@@ -224,7 +224,7 @@ static void a_frozen_one_is_adopted(void **unused)
 	put(disk_path, "another disk");
 	expect_refusal("disk was changed");
 	/* Used once, as any other. */
-	assert_int_equal(state_adopt(&state, frozen, &disk), 0);
+	assert_int_equal(state_adopt(&state, frozen, disk_path, disk_path), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), 0);
 	expect_refusal("3 attempts");
@@ -237,11 +237,33 @@ static void a_frozen_one_is_adopted(void **unused)
 	assert_int_equal(rmdir(frozen), 0);
 }
 
+/* That of a freeze that is not complete: this guest's, and elsewhere. */
+static void one_that_is_elsewhere_is_kept(void **unused)
+{
+	char elsewhere[96];
+
+	(void)unused;
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", directory);
+	assert_int_equal(state_keep(&state, elsewhere, &facts), -ENOENT);
+	assert_false(state_pending(&state));
+	put(elsewhere, "memory");
+	assert_int_equal(state_keep(&state, elsewhere, &facts), 0);
+	assert_true(state_pending(&state));
+	assert_null(state_frozen(&state));
+	assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), 0);
+	put(elsewhere, "another memory");
+	assert_int_equal(state_claim(&state, &facts, sizeof(reason), reason), -ESTALE);
+	assert_string_equal(reason, "its file is not as it was written");
+	assert_int_equal(state_discard(&state), 0);
+	assert_true(exists(elsewhere) && !state_loaded(&state));
+	unlink(elsewhere);
+}
+
 static void a_frozen_one_without_its_disk_is_not_adopted(void **unused)
 {
 	(void)unused;
 	unlink(disk_path);
-	assert_int_equal(state_adopt(&state, "/images/frozen-1", &disk), -ENOENT);
+	assert_int_equal(state_adopt(&state, "/images/frozen-1", disk_path, disk_path), -ENOENT);
 	assert_false(state_pending(&state));
 }
 
@@ -260,6 +282,7 @@ int main(void)
 		TEST(without_a_name_there_is_none),
 		TEST(a_frozen_one_is_adopted),
 		TEST(a_frozen_one_without_its_disk_is_not_adopted),
+		TEST(one_that_is_elsewhere_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

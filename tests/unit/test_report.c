@@ -82,7 +82,7 @@ static void test_golden(void **state)
 		 "\"pid\":500,\"rdp\":\"answering\",\"boots\":1,\"since_ms\":3,\"rdp_latency_us\":"
 		 "1500,\"stop_phase\":\"none\",\"probe\":\"rdp\",\"probe_state\":\"answering\","
 		 "\"start\":\"unknown\",\"start_reason\":\"\",\"cpu\":\"\",\"freeze\":\"none\","
-		 "\"freeze_reason\":\"\"},"
+		 "\"freeze_reason\":\"\",\"frozen\":\"\"},"
 		 "\"forwards\":[{\"proto\":\"tcp\",\"listen\":\"3389\",\"guest\":\"192.168.121.68:"
 		 "3389\",\"packets_in\":1,\"bytes_in\":20,\"packets_out\":300,\"bytes_out\":4000},"
 		 "{\"proto\":\"udp\",\"listen\":\"5000-5010\",\"guest\":\"192.168.121.68:6000-"

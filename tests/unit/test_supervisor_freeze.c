@@ -10,7 +10,7 @@
 
 static void expect_refusal(struct fixture *f, const char *words)
 {
-	const char *refusal = supervisor_freeze(&f->supervisor);
+	const char *refusal = supervisor_freeze(&f->supervisor, false);
 
 	assert_non_null(refusal);
 	assert_string_equal(refusal, words);
@@ -20,7 +20,7 @@ static void expect_refusal(struct fixture *f, const char *words)
 static void begin(struct fixture *f)
 {
 	start_with_guest(f);
-	assert_null(supervisor_freeze(&f->supervisor));
+	assert_null(supervisor_freeze(&f->supervisor, false));
 	did(f, "kill m USR2 0");
 	assert_int_equal(f->supervisor.guest.freeze, FREEZE_RUNNING);
 }
@@ -37,7 +37,7 @@ static void test_only_a_ready_guest(void **state)
 	says(f, M, "X_CASEMENT_GUEST_STATE=running\nX_CASEMENT_RDP=open");
 	expect_refusal(f, "the guest is not ready");
 	says(f, M, "X_CASEMENT_RDP=answering");
-	assert_null(supervisor_freeze(&f->supervisor));
+	assert_null(supervisor_freeze(&f->supervisor, false));
 }
 
 static void test_not_while_something_is_wrong(void **state)
@@ -71,7 +71,7 @@ static void test_once_at_a_time(void **state)
 
 	start_with_guest(f);
 	changes = (unsigned)f->supervisor.changes;
-	assert_null(supervisor_freeze(&f->supervisor));
+	assert_null(supervisor_freeze(&f->supervisor, false));
 	assert_true(f->supervisor.changes > changes); /* watchers see it before anything came of it */
 	did(f, "kill m USR2 0");
 	expect_refusal(f, "the guest is being frozen already");
@@ -88,7 +88,7 @@ static void test_again_after_a_failure(void **state)
 	assert_int_equal(f->supervisor.guest.freeze, FREEZE_FAILED);
 	assert_string_equal(f->supervisor.guest.freeze_reason, "no room");
 	did(f, ""); /* nothing ends */
-	assert_null(supervisor_freeze(&f->supervisor));
+	assert_null(supervisor_freeze(&f->supervisor, false));
 	assert_string_equal(f->supervisor.guest.freeze_reason, "");
 	did(f, "kill m USR2 0");
 }
@@ -113,6 +113,15 @@ static void test_frozen_is_the_end(void **state)
 	did(f, "kill d TERM 0; kill b TERM 0");
 }
 
+static void test_without_asking_the_guest(void **state)
+{
+	struct fixture *f = *state;
+
+	start_with_guest(f);
+	assert_null(supervisor_freeze(&f->supervisor, true));
+	did(f, "kill m USR2 1");
+}
+
 /* Who waits is told, and the next keeper may be asked again. */
 static void test_a_keeper_that_dies_in_the_middle(void **state)
 {
@@ -125,7 +134,7 @@ static void test_a_keeper_that_dies_in_the_middle(void **state)
 	pass(f, 1000);
 	fake_did(&f->fake);
 	says(f, M, "READY=1\nX_CASEMENT_GUEST_STATE=running\nX_CASEMENT_GUEST_PID=500\nX_CASEMENT_RDP=answering");
-	assert_null(supervisor_freeze(&f->supervisor));
+	assert_null(supervisor_freeze(&f->supervisor, false));
 }
 
 static void test_words(void **state)
@@ -157,6 +166,7 @@ int main(void)
 		TEST(test_once_at_a_time),
 		TEST(test_again_after_a_failure),
 		TEST(test_frozen_is_the_end),
+		TEST(test_without_asking_the_guest),
 		TEST(test_a_keeper_that_dies_in_the_middle),
 		TEST(test_words),
 	};

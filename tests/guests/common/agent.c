@@ -1,5 +1,6 @@
 /*
- * agent.c - as much of QEMU's guest agent as libvirt needs to shut a guest down, and to freeze and wake one
+ * agent.c - as much of QEMU's guest agent as libvirt needs to shut a guest down, and to freeze and wake one; and as much as
+ * casement asks of a Windows before it freezes that
  *
  * One JSON object a line, both ways, on the virtio-serial port org.qemu.guest_agent.0. A guest-shutdown that succeeds has
  * no answer: the guest's going away is the answer. Protocol: QEMU's qga/qapi-schema.json.
@@ -65,6 +66,25 @@ static bool set_clock(long long ns)
 	return ns > 0 && clock_settime(CLOCK_REALTIME, &time) == 0;
 }
 
+/* What the one program of a guest that takes itself for Windows ends with; 0: it is what it is. */
+static unsigned windows_code;
+
+void agent_be_windows(unsigned code)
+{
+	windows_code = code;
+}
+
+/** program_answer() - To guest-exec and guest-exec-status: of a Windows, which runs PowerShell alone */
+static void program_answer(const char *line, char *answer, size_t size)
+{
+	if (!windows_code || (strstr(line, "\"path\"") && !strstr(line, "\"powershell.exe\"")))
+		snprintf(answer, size, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such program\"}}\n");
+	else if (strstr(line, "\"guest-exec-status\""))
+		snprintf(answer, size, "{\"return\": {\"exited\": true, \"exitcode\": %u}}\n", windows_code);
+	else
+		snprintf(answer, size, "{\"return\": {\"pid\": 4711}}\n");
+}
+
 /* An entry of what guest-info lists. */
 #define CAN(name) "{\"enabled\": true, \"name\": \"" name "\", \"success-response\": true}, "
 
@@ -84,6 +104,7 @@ enum agent_wish agent_answer(const char *line, char *answer, size_t size)
 	} else if (strstr(line, "\"guest-info\"")) {
 		snprintf(answer, size, "{\"return\": {\"version\": \"casement\", \"supported_commands\": ["
 			 CAN("guest-fsfreeze-freeze") CAN("guest-fsfreeze-thaw") CAN("guest-fsfreeze-status") CAN("guest-set-time")
+			 CAN("guest-get-osinfo") CAN("guest-exec") CAN("guest-exec-status")
 			 "{\"enabled\": true, \"name\": \"guest-shutdown\", \"success-response\": false}]}}\n");
 	} else if (strstr(line, "\"guest-shutdown\"")) {
 		return strstr(line, "\"reboot\"") ? AGENT_REBOOT : AGENT_POWER_OFF;
@@ -95,6 +116,10 @@ enum agent_wish agent_answer(const char *line, char *answer, size_t size)
 		frozen = strstr(line, "\"guest-fsfreeze-freeze\"") != NULL;
 		snprintf(answer, size, "{\"return\": %d}\n", frozen != was);
 		return frozen == was ? AGENT_NOTHING : frozen ? AGENT_FROZEN : AGENT_THAWED;
+	} else if (strstr(line, "\"guest-get-osinfo\"")) {
+		snprintf(answer, size, "{\"return\": {\"id\": \"%s\"}}\n", windows_code ? "mswindows" : "casement");
+	} else if (strstr(line, "\"guest-exec\"") || strstr(line, "\"guest-exec-status\"")) {
+		program_answer(line, answer, size);
 	} else if (strstr(line, "\"guest-set-time\"")) {
 		bool set = set_clock(number_after(line, "\"time\""));
 

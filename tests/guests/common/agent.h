@@ -14,6 +14,9 @@ enum agent_wish {
 	AGENT_CLOCK_SET,	/* or that the clock was set: nothing is left to be done */
 };
 
+/** agent_be_windows() - Say from now on that this is Windows, whose programs end with @code; 0: no more */
+void agent_be_windows(unsigned code);
+
 /** agent_open() - Open the agent's channel, if the machine has one. Return: a descriptor, or -1 */
 int agent_open(void);
 

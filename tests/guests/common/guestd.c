@@ -373,6 +373,8 @@ static void obey(struct source *s, const char *verb)
 		act_soon('c');
 	} else if (!strcmp(verb, "hang")) {
 		guest.deaf = true;
+	} else if (!strncmp(verb, "windows ", 8)) {
+		agent_be_windows((unsigned)strtoul(verb + 8, NULL, 10));
 	} else if (!strcmp(verb, "ip")) {
 		addresses(answer, sizeof(answer));
 	} else if (!strcmp(verb, "peer")) {
