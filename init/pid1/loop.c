@@ -326,6 +326,38 @@ static void hear_services(struct pid1 *pid1, int64_t now)
 	}
 }
 
+/* What follows from all that was heard. */
+static void decide(struct pid1 *pid1, int64_t now)
+{
+	hear_services(pid1, now);
+	reconfigure_step(pid1, now);
+	supervisor_step(&pid1->supervisor, now);
+}
+
+/*
+ * Clients come last: who asks what state everything is in must not be told of services as they are
+ * and of the whole as it was.
+ */
+static bool take_events(struct pid1 *pid1, const struct epoll_event *events, int n, int64_t now)
+{
+	bool more = false, clients = false;
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 >> 32 == SOURCE_CLIENT)
+			clients = true;
+		else
+			more = take_event(pid1, events[i].data.u64, now) || more;
+	}
+	if (!clients)
+		return more;
+	decide(pid1, now);
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 >> 32 == SOURCE_CLIENT)
+			take_event(pid1, events[i].data.u64, now);
+	}
+	return more;
+}
+
 void loop_run(struct pid1 *pid1)
 {
 	struct epoll_event events[MAX_EVENTS];
@@ -341,9 +373,7 @@ void loop_run(struct pid1 *pid1)
 	for (;;) {
 		int wait, n;
 
-		hear_services(pid1, now);
-		reconfigure_step(pid1, now);
-		supervisor_step(&pid1->supervisor, now);
+		decide(pid1, now);
 		server_step(&pid1->server, &pid1->supervisor, now);
 		tell_outside(pid1, now);
 		if (pid1->supervisor.phase == PHASE_DONE)
@@ -353,8 +383,7 @@ void loop_run(struct pid1 *pid1)
 		n = epoll_wait(pid1->epoll_fd, events, MAX_EVENTS, wait);
 		now = look_at_clock(pid1, wait);
 		more = more && reap(pid1, now);
-		for (int i = 0; i < n; i++)
-			more = take_event(pid1, events[i].data.u64, now) || more;
+		more = take_events(pid1, events, n, now) || more;
 	}
 }
 

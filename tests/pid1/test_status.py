@@ -11,7 +11,8 @@ import tempfile
 import time
 import unittest
 
-from harness import CASEMENTCTL, PATIENCE, Case, Watch, read_all, release, script, service_in, status_field, wait_until
+from harness import (CASEMENTCTL, PATIENCE, Case, Watch, read_all, release, script, service_in, state_of, status_field,
+                     wait_until)
 
 MAIN = script("m", "trap 15 0 0 ready pause", type="notify", main="yes")
 GUEST = script("m", "trap 15 0 0 guest 0 pause -- notify "
@@ -108,6 +109,23 @@ class Answers(Case):
         release(second)
         watch.until(lambda status: status["state"] == "degraded")
         self.assertEqual(pid1.ask("health"), "fail the guest stopped answering on TCP port 22\n")
+        pid1.stop()
+
+    def test_all_that_was_said(self):
+        """Who asks in the moment in which a service becomes ready is not told of a state in which it is not."""
+        first, second = self.fifo(), self.fifo()
+        pid1 = self.start(script("m", f"await {first} ready await {second} pause", type="notify"))
+        pid1.wait_state("m", "starting")
+        with pid1.connect() as client:
+            pid1.ask("health")  # so the one before it is accepted by now
+            pid1.kill(signal.SIGSTOP)
+            wait_until(lambda: state_of(pid1.pid) == "T", "stopped")
+            release(first)
+            release(second)  # it has said that it is ready
+            client.sendall(b"status\n")
+            pid1.kill(signal.SIGCONT)
+            status = json.loads(read_all(client))
+        self.assertEqual((service_in(status, "m")["state"], status["state"]), ("ready", "ready"))
         pid1.stop()
 
     def test_mode(self):
