@@ -1,15 +1,21 @@
 #!/usr/bin/env python3
 """Warm clones beside cold boots of the same image: how long until they answer, and what each of them costs.
 
-    tests/bench/clone_bench.py [--clones 6] [--rounds 3] [--image casement]
+    tests/bench/clone_bench.py [--clones 6] [--rounds 3] [--image casement] [--fill 2300]
 
-A guest is frozen once for each of libvirt's image formats that the image can write; raw is what casement uses. Then, in each round: one
-cold boot, one clone, one clone whose state is in no cache, as many clones at once as asked for, one of each other format, and the
-state read by cat. The guest is mini under TCG. Needs a Docker Engine and casement's image (scripts/demo makes it).
+A guest is frozen once for each of libvirt's image formats that the image can write; raw is what casement uses; and once with gigabytes
+of memory. Then, in each round: one cold boot, one clone, one clone whose state is in no cache, as many clones at once as asked for,
+one of each other format, one of the large state; and beside them what none of them can be without: a container that does nothing, the
+state read by cat, and `virsh restore` of it in a container whose daemons run already. The guest is mini under TCG. Needs a Docker
+Engine and casement's image (scripts/demo makes it).
+
+Memory that a hypervisor has not handed out yet costs ten times as much as other memory at its first touch. So before each start as much is
+touched and given back.
 """
 import argparse
 import contextlib
 import datetime
+import mmap
 import os
 import pathlib
 import re
@@ -30,7 +36,12 @@ FORMATS = ("raw", "sparse", "gzip")
 DEVICES = ("/dev/net/tun",)
 # MB of memory that the guest fills, so that loading its state is more than starting a QEMU.
 FILL = 128
+MEMORY = 256
+# Of the large one, beside what is filled.
+ROOM = 700
 STATE = "images/windows.qcow2.frozen-1/state"
+# How often the large state is read at once, where its format allows that.
+CHANNELS = 4
 
 
 @contextlib.contextmanager
@@ -48,21 +59,29 @@ def image_with_format(image, kind):
         harness.docker("rmi", "-f", name, check=False)
 
 
-@contextlib.contextmanager
-def frozen(network, image, kind, values):
-    """An image of warm clones of @image."""
-    name = f"{harness.PREFIX}-warm-{kind}"
-    with image_with_format(image, kind) as formatted, many_bench.containers(network, formatted, 1, DEVICES) as (original,):
-        original.start().wait_ready()
-        if original.control(f"fill {FILL}") != "ok":
+def fill(container, megabytes):
+    with container.connect(9, timeout=600) as connection:
+        connection.sendall(f"fill {megabytes}\n".encode())
+        if connection.recv(99).strip() != b"ok":
             raise RuntimeError("the guest has no room for what it is to be filled with")
+
+
+@contextlib.contextmanager
+def frozen(network, image, kind, values, *, label=None, memory=MEMORY, megabytes=FILL):
+    """An image of warm clones of @image, whose state is of format @kind."""
+    label = label or kind
+    name = f"{harness.PREFIX}-warm-{label}"
+    with image_with_format(image, kind) as formatted, many_bench.containers(
+            network, formatted, 1, DEVICES, CASEMENT_GUEST_MEMORY=f"{memory}M") as (original,):
+        original.start().wait_ready()
+        fill(original, megabytes)
         begin = time.monotonic()
         harness.docker("exec", original.name, "casementctl", "freeze", timeout=300, check=False)
-        values[f"freeze, {kind}"] = [time.monotonic() - begin]
-        original.wait_exit()
+        original.wait_exit(300)
+        values[f"freeze, {label}"] = [time.monotonic() - begin]
         harness.docker("commit", original.name, name, timeout=300)
         try:
-            values[f"state, {kind}"] = [state_of(name).stat().st_blocks * 512 / 1e6]
+            values[f"state, {label}"] = [state_of(name).stat().st_blocks * 512 / 1e6]
             yield name
         finally:
             original.remove()
@@ -86,6 +105,19 @@ def read(path):
     return time.monotonic() - begin
 
 
+def read_into_memory(path):
+    """What loading cannot be without: the file's bytes in memory that nobody has had."""
+    size = path.stat().st_size
+    with touched(size >> 20):
+        pass
+    begin = time.monotonic()
+    with huge(size) as memory, open(path, "rb", buffering=0) as file, memoryview(memory) as view:
+        at = 0
+        while at < size:
+            at += file.readinto(view[at:at + (1 << 20)])
+    return time.monotonic() - begin
+
+
 def stamp(container, words):
     """When the log had a line with @words, in seconds."""
     for line in harness.docker("logs", "-t", container.name).splitlines():
@@ -96,10 +128,28 @@ def stamp(container, words):
     raise RuntimeError(f"no line has {words}: {container.logs()}")
 
 
-def answer_times(made):
+@contextlib.contextmanager
+def huge(size):
+    """Memory as QEMU asks for it."""
+    with mmap.mmap(-1, size) as memory:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        yield memory
+
+
+@contextlib.contextmanager
+def touched(megabytes):
+    """Let the hypervisor hand out memory, and keep it until the end of the block."""
+    with huge(megabytes << 20) as memory:
+        for at in range(0, len(memory), mmap.PAGESIZE):
+            memory[at] = 1
+        yield
+
+
+def answer_times(made, memory=MEMORY):
     """Start all; for each the time from then until its RDP answers."""
-    begin = time.monotonic()
-    many_bench.start_all(made)
+    with touched(memory * len(made)):
+        begin = time.monotonic()
+        many_bench.start_all(made)
     waiting = {container.address: container for container in made}
     answered = []
     while waiting:
@@ -113,9 +163,9 @@ def answer_times(made):
     return answered
 
 
-def one(network, image, key, values, start):
-    with many_bench.containers(network, image, 1, DEVICES) as made:
-        values.setdefault(key, []).extend(answer_times(made))
+def one(network, image, key, values, start, memory=MEMORY):
+    with many_bench.containers(network, image, 1, DEVICES, CASEMENT_GUEST_MEMORY=f"{memory}M") as made:
+        values.setdefault(key, []).extend(answer_times(made, memory))
         container, = made
         container.wait_ready()
         if container.status()["guest"]["start"] != start:
@@ -146,8 +196,78 @@ def private(pid):
         return sum(int(line.split()[1]) for line in rollup if line.startswith("Private"))
 
 
+def nothing(network, image, values):
+    """A container that has nothing to do, from `docker start` until it does it."""
+    # The time of day ends up in a file: what `docker start` does afterwards is no part of it.
+    container = harness.Container(network, image=image, devices=DEVICES, options=("--entrypoint", "touch"), command=("/storage/here",))
+    try:
+        begin = time.time()
+        container.start().wait_exit()
+        values.setdefault("docker start of nothing", []).append((container.storage / "here").stat().st_mtime - begin)
+    finally:
+        container.remove()
+
+
+LABORATORY = """
+casement-netfw up && virtlogd --daemon && libvirtd --daemon && cd /images/windows.qcow2.frozen-1 &&
+cp disk.qcow2 /storage/windows.qcow2 && chmod 666 /storage/windows.qcow2
+"""
+RESTORE = """
+virsh --quiet save-image-dumpxml --security-info "$1" >/storage/xml || exit
+begin=$(date +%s%N)
+virsh --quiet --keepalive-interval 0 restore --paused "$@" >&2 || exit
+echo $(($(date +%s%N) - begin))
+"""
+
+
+@contextlib.contextmanager
+def laboratory(network, image):
+    """A container of warm clones where the daemons run, and nothing else."""
+    container = harness.Container(network, image=image, devices=DEVICES, options=("--init", "--entrypoint", "sleep"), command=("infinity",))
+    try:
+        container.start()
+        inside(container, LABORATORY)
+        yield container
+    finally:
+        container.remove()
+
+
+def inside(container, script, *arguments):
+    return harness.docker("exec", container.name, "sh", "-c", script, "sh", *arguments, timeout=300)
+
+
+def by_hand(container, key, values, memory, cold, *options, state=f"/{STATE}"):
+    """virsh restore; the definition in the state has the disk's path already."""
+    inside(container, "virsh --quiet destroy windows 2>/dev/null; true")
+    if cold:
+        drop_cache(pathlib.Path(f"/proc/{container.pid}/root{state}"))
+    with touched(memory):
+        pass
+    nanoseconds = inside(container, RESTORE, state, "--xml", "/storage/xml", *options).splitlines()[-1]
+    values.setdefault(key, []).append(int(nanoseconds) / 1e9)
+
+
+def measure_large(network, warm, memory, values):
+    """A state of gigabytes, which no cache has."""
+    state = state_of(warm)
+    drop_cache(state)
+    values.setdefault("large: cat, cold cache", []).append(read(state))
+    drop_cache(state)
+    values.setdefault("large: read into memory, cold cache", []).append(read_into_memory(state))
+    drop_cache(state)
+    one(network, warm, "large, cold cache", values, "warm", memory)
+    with laboratory(network, warm) as container:
+        by_hand(container, "large, cold cache: virsh restore", values, memory, True)
+        inside(container, "virsh --quiet save windows /storage/sparse --image-format sparse && sync")
+        by_hand(container, f"large, cold cache: virsh restore, sparse, {CHANNELS} channels", values, memory, True,
+                "--parallel-channels", str(CHANNELS), state="/storage/sparse")
+
+
 def measure_round(network, cold, warm, n, values):
     state = state_of(warm["raw"])
+    nothing(network, cold, values)
+    with laboratory(network, warm["raw"]) as container:
+        by_hand(container, "warm: virsh restore", values, MEMORY, False)
     one(network, cold, "cold", values, "cold")
     one(network, warm["raw"], "warm", values, "warm")
     drop_cache(state)
@@ -156,18 +276,32 @@ def measure_round(network, cold, warm, n, values):
     drop_cache(state)
     one(network, warm["raw"], "warm, cold cache", values, "warm")
     several(network, warm["raw"], n, values)
-    for kind in list(warm)[1:]:
+    for kind in FORMATS[1:]:
         one(network, warm[kind], f"warm, {kind}", values, "warm")
 
 
-def report(options, values, size):
+def report(options, values, size, large):
     print(f"{options.clones} clones at once, {options.rounds} rounds; median, smallest .. largest, target")
-    for key, target in (("cold", ""), ("warm", ""), ("warm, cold cache", ""), ("first of the clones answers", ""), ("all clones answer", "")):
+    for key, target in (("cold", ""), ("warm", "< 500 + cat"), ("warm, cold cache", ""), ("first of the clones answers", ""), ("all clones answer", "")):
         many_bench.row(f"{key}: start -> RDP" if "answer" not in key else key, [value * 1e3 for value in values[key]], "ms", target)
+    for key in ("docker start of nothing", "warm: virsh restore"):
+        many_bench.row(key, [value * 1e3 for value in values[key]], "ms")
+    many_bench.row("  warm above both", [1e3 * (warm - start - restore) for warm, start, restore in zip(
+        values["warm"], values["docker start of nothing"], values["warm: virsh restore"])], "ms")
     for key in ("cat, warm cache", "cat, cold cache", "warm: loading", "warm, cold cache: loading"):
         many_bench.row(key, [value * 1e3 for value in values[key]], "ms")
         many_bench.row("  that is", [size / 1e6 / value for value in values[key]], "MB/s")
-    many_bench.row("volume, before the guest writes", values["volume, before the guest writes"], "kB", "1000")
+    print(f"large: a state of {large / 1e6:.0f} MB")
+    for key in [key for key in values if key.startswith("large")]:
+        many_bench.row(key, [value * 1e3 for value in values[key]], "ms")
+        if "loading" in key or "cat" in key or "read" in key:
+            many_bench.row("  that is", [large / 1e6 / value for value in values[key]], "MB/s")
+    fixed = statistics.median(values["warm: loading"])
+    for key in ("cat", "read into memory"):
+        speeds = [100 * (large - size) / (loading - fixed) / (large / seconds)
+                  for loading, seconds in zip(values["large, cold cache: loading"], values[f"large: {key}, cold cache"])]
+        many_bench.row(f"  the GB more, to {key}", speeds, "%", "> 70")
+    many_bench.row("volume, before the guest writes", values["volume, before the guest writes"], "kB", "< 1000")
     for key in ("volume of a clone that answers", "container's layer of it", "private, all but QEMU, clone", "PSS all but QEMU, clone"):
         many_bench.row(key, values[key], "kB")
     for kind in FORMATS:
@@ -184,6 +318,7 @@ def main():
     parser.add_argument("--clones", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--image", default="casement")
+    parser.add_argument("--fill", type=int, default=2300, help="MB of memory that the guest of the large state has filled")
     options = parser.parse_args()
     harness.remove_leftovers()
     values = {}
@@ -191,11 +326,14 @@ def main():
     try:
         with many_bench.image_with_base(options.image) as cold, contextlib.ExitStack() as stack:
             warm = {kind: stack.enter_context(frozen(network, cold, kind, values)) for kind in FORMATS}
+            memory = options.fill + ROOM
+            large = stack.enter_context(frozen(network, cold, "raw", values, label="large", memory=memory, megabytes=options.fill))
             values.update(many_bench.measure_unwritten(network, warm["raw"], options.clones))
             for number in range(options.rounds):
                 print(f"round {number + 1} of {options.rounds}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
                 measure_round(network, cold, warm, options.clones, values)
-            report(options, values, state_of(warm["raw"]).stat().st_size)
+                measure_large(network, large, memory, values)
+            report(options, values, state_of(warm["raw"]).stat().st_size, state_of(large).stat().st_size)
     finally:
         network.remove()
 

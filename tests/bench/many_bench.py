@@ -140,7 +140,7 @@ def row(name, values, unit, target=""):
     if not values:
         return
     print(f"  {name:34} {statistics.median(values):10.1f} {unit:3} {min(values):10.1f} .. {max(values):10.1f}"
-          f"{'   < ' + target if target else ''}".rstrip())
+          f"{'   ' + target if target else ''}".rstrip())
 
 
 def main():
@@ -169,9 +169,9 @@ def main():
     print(f"{options.containers} containers at once, {options.rounds} rounds; median, smallest .. largest, target; load "
           + " ".join(f"{load:.1f}" for load in loads))
     for key in ("volume, before the guest writes", "  of it the overlay", "volume, guest has booted", "container's layer"):
-        row(key, values[key], "kB", "1000" if key.startswith("volume, before") else "")
+        row(key, values[key], "kB", "< 1000" if key.startswith("volume, before") else "")
     for key in ("overlay made, one container", "overlay made, other casement", "overlay made", "qemu-img create by hand"):
-        row(key, values.get(key), "ms", "20" if "container" in key else "")
+        row(key, values.get(key), "ms", "< 20" if "container" in key else "")
     for key in ("docker start of all", "first one answers", "all answer"):
         row(key, values[key], "s")
     for key in values:
