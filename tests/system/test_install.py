@@ -43,7 +43,9 @@ class InstallTest(harness.SystemTest):
         self.no_secret(container, hidden.decode())
         status = container.wait_ready()
         self.assertEqual(status["guest"]["reason"], "")
-        harness.until("the end of the installation", 30, lambda: "windows.qcow2.installing" not in self.files(container))
+        # One is removed after the other.
+        harness.until("the end of the installation", 30,
+                      lambda: not {"windows.qcow2.installing", "windows.qcow2.answers.iso"} & set(self.files(container)))
         self.assertFalse(answers.exists())
         self.assertIn("installer: done", container.serial())
         self.no_secret(container, hidden.decode())
