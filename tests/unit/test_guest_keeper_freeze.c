@@ -326,6 +326,17 @@ static void an_agent_that_falls_silent_is_one(void **state)
 	expect_refusal("the fake says no");
 }
 
+/* It is not frozen, but shut down. */
+static void expect_stop_instead(void)
+{
+	UNTIL(keeper.freeze == FREEZE_FAILED);
+	assert_string_equal(keeper.freeze_reason, "it is being stopped");
+	UNTIL(strstr(fake_libvirt_calls(), "button"));
+	power_off();
+	UNTIL(keeper.ended);
+	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+}
+
 /* What happens while it is asked is heard. */
 static void a_stop_while_it_is_asked_goes_first(void **state)
 {
@@ -340,12 +351,7 @@ static void a_stop_while_it_is_asked_goes_first(void **state)
 	send_signal(SIGTERM, 0);
 	UNTIL(keeper.stop.requested);
 	fake_libvirt_open_gate();
-	UNTIL(keeper.freeze == FREEZE_FAILED);
-	assert_string_equal(keeper.freeze_reason, "it is being stopped");
-	UNTIL(strstr(fake_libvirt_calls(), "button"));
-	power_off();
-	UNTIL(keeper.ended);
-	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	expect_stop_instead();
 }
 
 static void libvirtd_dies_while_it_is_asked(void **state)
@@ -625,12 +631,7 @@ static void a_stop_right_behind_it_goes_first(void **state)
 	be_ready();
 	send_signal(SIGUSR2, 0);
 	send_signal(SIGTERM, 0);
-	UNTIL(keeper.freeze == FREEZE_FAILED);
-	assert_string_equal(keeper.freeze_reason, "it is being stopped");
-	UNTIL(strstr(fake_libvirt_calls(), "button"));
-	power_off();
-	UNTIL(keeper.ended);
-	assert_int_equal(keeper.exit_code, EXIT_GUEST_OFF);
+	expect_stop_instead();
 }
 
 static void a_stop_right_behind_a_forced_one_ends_with_it(void **state)

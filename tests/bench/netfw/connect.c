@@ -7,16 +7,9 @@
  * be woken, and what is measured is the way of the handshake's packets through the kernel.
  * Connections end with a reset, so that none lingers.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
+#include "tests/bench/netfw/ends.h"
+
 #include <time.h>
-#include <unistd.h>
 
 static double now(void)
 {
@@ -24,42 +17,6 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
-}
-
-static void check(const char *what, int r)
-{
-	if (r < 0) {
-		fprintf(stderr, "%s: %s\n", what, strerror(errno));
-		exit(1);
-	}
-}
-
-static void enter(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	check(path, fd);
-	check(path, setns(fd, CLONE_NEWNET));
-	close(fd);
-}
-
-static struct sockaddr_in name(const char *address, int port)
-{
-	return (struct sockaddr_in){ .sin_family = AF_INET,
-				     .sin_addr.s_addr = inet_addr(address),
-				     .sin_port = htons((uint16_t)port) };
-}
-
-static int listen_at(int port)
-{
-	struct sockaddr_in any = name("0.0.0.0", port);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
-
-	check("socket", fd);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	check("bind", bind(fd, (struct sockaddr *)&any, sizeof(any)));
-	check("listen", listen(fd, 16));
-	return fd;
 }
 
 /** connect_once() - Return: how long it took. */

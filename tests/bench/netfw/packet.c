@@ -7,17 +7,10 @@
  * One process has both ends, as in connect.c, so packets arrive while they are sent. What counts is
  * the processor's time of this thread: others who take the processor are not in it.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
+#include "tests/bench/netfw/ends.h"
+
 #include <netinet/tcp.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Before the measurement: caches are warm, and TCP no longer acknowledges each byte at once. */
 #define WARM_UP 200
@@ -33,39 +26,15 @@ static double now_ns(void)
 	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static void check(const char *what, ssize_t r)
-{
-	if (r < 0) {
-		fprintf(stderr, "%s: %s\n", what, strerror(errno));
-		exit(1);
-	}
-}
-
-static void enter(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	check(path, fd);
-	check(path, setns(fd, CLONE_NEWNET));
-	close(fd);
-}
-
 /** connect_both() - The two ends of a connection. */
 static void connect_both(char *argv[], int *ret_client, int *ret_server)
 {
-	struct sockaddr_in here = { .sin_family = AF_INET,
-				    .sin_port = htons((uint16_t)atoi(argv[2])) };
-	struct sockaddr_in there = here;
+	struct sockaddr_in there = name(argv[4], atoi(argv[2]));
 	struct timeval patience = { .tv_sec = 5 };
 	int listener, yes = 1;
 
-	there.sin_addr.s_addr = inet_addr(argv[4]);
 	enter(argv[1]);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	check("socket", listener);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	check("bind", bind(listener, (struct sockaddr *)&here, sizeof(here)));
-	check("listen", listen(listener, 1));
+	listener = listen_at(atoi(argv[2]));
 	enter(argv[3]);
 	*ret_client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	check("socket", *ret_client);
